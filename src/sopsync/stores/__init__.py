@@ -1,0 +1,1 @@
+"""Stores: places secrets live. `base` is the protocol, `kinds` the list of them, one module each."""
