@@ -104,7 +104,7 @@ class StalePlan(SopsyncError):
 
 
 class StoreError(SopsyncError):
-    """A store said no, or nothing. `store` is its name in the config, `name` the entry ("" for the store as a whole)."""
+    """A store said no, or nothing. `store` is its name in the config, `name` the entry ("": the store as a whole)."""
 
     def __init__(self, what: str, *, store: str, name: str = "", hint: str = "") -> None:
         super().__init__(what, hint=hint, where=f"{store}:{name}" if name else store)

@@ -58,7 +58,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What we write beside a value: who manages it, from which commit, which ciphertext, and the version it vouches for.
+    """What we write beside a value: who manages it, from which commit, which ciphertext, which version it vouches for.
 
     `version` is empty until the store fills it in at the write.
     """
