@@ -43,13 +43,13 @@ class OpenBao:
 
     def call(self, method: str, path: str, body: Any = None, *, token: str | None = None, ns: str = "") -> Any:
         """One raw API call, past any client under test. Returns the decoded JSON body (None when empty)."""
-        request = urllib.request.Request(  # noqa: S310 - loopback
+        request = urllib.request.Request(
             f"{self.address}/v1/{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"X-Vault-Token": token or self.token, **({"X-Vault-Namespace": ns} if ns else {})},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 

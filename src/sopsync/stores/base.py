@@ -48,8 +48,9 @@ class Store(Protocol):
         not name are gone afterwards. Value first, stamp with it or after it.
         """
 
-    def restamp(self, name: str, stamp: Stamp, *, expect: Version) -> None:
-        """Stamp the live version anew. Never makes a new version of the value. Conflict if it is not `expect`."""
+    def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
+        """Stamp (and tag) the live version anew. Never makes a new version of the value. Conflict if it is not
+        `expect`, or not alive."""
 
     def delete(self, name: str, *, expect: Version) -> None:
         """Delete, recoverably where the store can. Conflict if the live version is not `expect`."""
