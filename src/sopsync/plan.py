@@ -1,0 +1,291 @@
+"""The decision table: what git wants, against what a store shows, becomes a plan. Pure: no I/O, no values.
+
+`diff` decides what can be decided without keys, and marks what only opening can settle (`Change.ask`). `settle` takes
+the answer. Nothing else in sopsync decides what happens to an entry, and only `guard` refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from sopsync.errors import Problem, StoreError
+from sopsync.limits import breach
+from sopsync.model import Desired, Drift, Fence, Lifecycle, Observed, Ref, State, Survey, Traits
+from sopsync.stamp import Origin
+
+
+class Action(StrEnum):
+    """What will happen to an entry, or what was found instead."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    ADOPT = "adopt"
+    RESTAMP = "restamp"
+    RESTORE = "restore"
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    DRIFT = "drift"
+    ORPHAN = "orphan"
+    CONFLICT = "conflict"
+    UNKNOWN = "unknown"
+
+    @property
+    def glyph(self) -> str:
+        """One character, always shown with the word."""
+        return _GLYPHS[self]
+
+    @property
+    def writes(self) -> bool:
+        """Whether apply will touch the store for it."""
+        return self in _WRITES
+
+
+_GLYPHS = {
+    Action.CREATE: "+", Action.UPDATE: "~", Action.ADOPT: ">", Action.RESTAMP: "*", Action.RESTORE: "^",
+    Action.DELETE: "-", Action.UNCHANGED: "=", Action.DRIFT: "!", Action.ORPHAN: "o", Action.CONFLICT: "x",
+    Action.UNKNOWN: "?",
+}  # fmt: skip
+_WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.ADOPT, Action.RESTAMP, Action.RESTORE, Action.DELETE})
+
+
+class Ask(StrEnum):
+    """What only opening can tell: is the live value git's value, or (before a delete) is the source genuine."""
+
+    VALUE = "value"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """One field a change touches: `op` is `+`, `~` or `-`."""
+
+    op: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a plan. `ask` is set until it is settled; `same` says that the live value is git's already."""
+
+    ref: Ref
+    action: Action
+    owner: str
+    reason: str = ""
+    hint: str = ""
+    desired: Desired | None = None
+    seen: Observed | None = None
+    ask: Ask | None = None
+    same: bool | None = None
+    keys: tuple[KeyChange, ...] = ()
+    blocks: bool = False
+    """A drift that the config says must stop the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done, at one commit, to every entry of every store that was looked at."""
+
+    commit: str
+    branch: str
+    root: str
+    config: str
+    changes: tuple[Change, ...]
+    fences: Mapping[Ref, Fence] = field(default_factory=dict)
+    """By (store, owner)."""
+    broken: tuple[Problem, ...] = ()
+    """Files whose entries stay untouched because they cannot be read."""
+    notes: tuple[str, ...] = ()
+    sealed: bool = False
+    filtered: bool = False
+    opened: int = 0
+    """Files decrypted."""
+    verified: int = 0
+    """Entries whose live value was compared."""
+
+    def writes(self) -> Iterator[Change]:
+        """The changes that touch a store."""
+        return (change for change in self.changes if change.action.writes)
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """What the config says of an entry it no longer names: `rule` is where, for the hint."""
+
+    prune: bool
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the decisions need to know besides wanted and seen."""
+
+    traits: Mapping[str, Traits]
+    owners: Collection[str]
+    """Every owner this repository is; the entries of others are not ours to look at."""
+    broken: Collection[str] = ()
+    """Paths that could not be read."""
+    files: Collection[str] = ()
+    """Paths in the commit."""
+    prune: Callable[[Origin, Ref], Prune | None] = lambda _origin, _ref: None
+    filtered: bool = False
+
+
+def diff(
+    desired: Mapping[Ref, Desired], surveys: Mapping[str, Survey | StoreError], scope: Scope
+) -> tuple[Change, ...]:
+    """Every entry wanted or owned, decided as far as it can be without keys. Total: all problems in one run."""
+    changes: list[Change] = []
+    for store, survey in surveys.items():
+        wanted = {ref.name: want for ref, want in desired.items() if ref.store == store}
+        if isinstance(survey, StoreError):
+            hint = survey.problems[0].hint or "retry; nothing is deleted there meanwhile"
+            what = survey.problems[0].what
+            changes += [Change(want.ref, Action.UNKNOWN, want.owner, what, hint, want) for want in wanted.values()]
+            continue
+        seen = {entry.name: entry for entry in survey.entries}
+        doubt = _doubt(survey, scope)
+        decided = [_wanted(want, seen.get(name), scope.traits[store]) for name, want in wanted.items()]
+        extra = [entry for name, entry in seen.items() if name not in wanted]
+        decided += [c for entry in extra for c in _unwanted(Ref(store, entry.name), entry, doubt, scope)]
+        changes += sorted(decided, key=lambda change: change.ref.name)
+    return tuple(changes)
+
+
+def _wanted(want: Desired, seen: Observed | None, traits: Traits) -> Change:
+    """Rows "git wants it" of the table."""
+
+    def is_(action: Action, reason: str = "", hint: str = "", ask: Ask | None = None) -> Change:
+        return Change(want.ref, action, want.owner, reason, hint, want, seen, ask)
+
+    if seen is None or seen.state is State.UNKNOWN:
+        return is_(Action.UNKNOWN, seen.reason if seen else "the store did not answer for it", "retry")
+    if too_much := breach(want, traits):
+        return is_(Action.CONFLICT, too_much.what, too_much.hint)
+    if seen.state is State.ABSENT:
+        return is_(Action.CREATE)
+    if seen.owner not in (want.owner, *want.previous_owners):
+        if want.adopt and not seen.reason:
+            ask = Ask.VALUE if seen.state is State.PRESENT else None
+            return is_(Action.ADOPT, f"owned by {seen.owner}" if seen.owner else "", ask=ask)
+        whose = f"owned by {seen.owner}" if seen.owner else "exists, and no sopsync wrote it"
+        return is_(Action.CONFLICT, seen.reason or whose, f"{want.rule}: adopt: true takes it over")
+    if seen.state is State.RECOVERABLE:
+        return is_(Action.RESTORE, "deleted in the store")
+    if want.lifecycle is Lifecycle.SEED:
+        return is_(Action.UNCHANGED, "seeded; its value is not ours to keep")
+    if seen.reason:
+        return is_(Action.CONFLICT, seen.reason, f"{want.rule}: lifecycle: seed leaves its value alone")
+    return _ours(want, seen, is_)
+
+
+def _ours(want: Desired, seen: Observed, is_: Callable[..., Change]) -> Change:
+    """Rows "ours": by whether the digest is equal and the stamp vouches for what is live."""
+    equal = seen.stamp is not None and seen.stamp.digest == want.digest
+    if seen.vouched and seen.stamp is not None:
+        if not equal:
+            return is_(Action.UPDATE, ask=Ask.VALUE)
+        if seen.owner != want.owner:
+            return is_(Action.RESTAMP, f"owner was {seen.owner}")
+        return is_(Action.UNCHANGED)
+    if equal or seen.stamp is None:
+        return is_(Action.DRIFT, _who(seen), ask=Ask.VALUE)
+    reason = f"changed on both sides: {_who(seen)}"
+    return is_(Action.CONFLICT, reason, _heal_hint(want), Ask.VALUE)
+
+
+def _unwanted(ref: Ref, seen: Observed, doubt: str, scope: Scope) -> Iterator[Change]:
+    """Rows "git does not want it": ours only, and kept unless everything says that it may go."""
+    if seen.owner not in scope.owners or seen.state is not State.PRESENT:
+        return
+    origin = seen.stamp.origin if seen.stamp else None
+
+    def is_(action: Action, reason: str, hint: str = "", ask: Ask | None = None) -> Change:
+        return Change(ref, action, seen.owner, reason, hint, None, seen, ask)
+
+    if scope.filtered:
+        return  # a filtered run looks at less than git holds: it cannot tell an orphan
+    if origin is None:
+        yield is_(Action.ORPHAN, "kept; its stamp does not say which file it came from")
+    elif origin.path in scope.broken:
+        yield is_(Action.UNKNOWN, f"kept: {origin.path} cannot be read", f"mend {origin.path}")
+    elif not (rule := scope.prune(origin, ref)):
+        yield is_(Action.ORPHAN, "kept; no rule names it any more", "delete it in the store by hand")
+    elif not rule.prune:
+        yield is_(Action.ORPHAN, "kept", f"{rule.rule}: prune: true deletes it")
+    elif not seen.vouched:
+        yield is_(Action.ORPHAN, f"kept; {_who(seen)}", "look at it, and delete it in the store by hand")
+    elif doubt:
+        yield is_(Action.UNKNOWN, f"kept: {doubt}", "retry")
+    else:
+        ask = Ask.SOURCE if origin.path in scope.files else None
+        yield is_(Action.DELETE, f"no longer in {origin.path}", ask=ask)
+
+
+def _doubt(survey: Survey, scope: Scope) -> str:
+    """Why nothing may be deleted in a store, or "": what could not be read might be, or name, what looks unwanted."""
+    for path in scope.broken:
+        return f"{path} cannot be read, and may name it"
+    for entry in survey.entries:
+        if entry.state is State.UNKNOWN:
+            return f"part of the store could not be read ({entry.reason or entry.name})"
+    return ""
+
+
+def settle(change: Change, *, same: bool, keys: tuple[KeyChange, ...] = ()) -> Change:
+    """The change once opened: `same` says whether the live value is git's value. `keys`: the fields that differ."""
+    want, seen = change.desired, change.seen
+    if want is None or seen is None:
+        return replace(change, ask=None)
+    change = replace(change, ask=None, same=same, keys=() if same else keys)
+    options_live = all(seen.options.get(name) == value for name, value in want.options.items())
+    match change.action:
+        case Action.ADOPT:
+            return change
+        case Action.UPDATE if same and options_live:
+            return replace(change, action=Action.RESTAMP, reason="re-encrypted, same value")
+        case Action.UPDATE:
+            return replace(change, reason="same value, other options" if same else change.reason)
+        case Action.DRIFT | Action.CONFLICT if same:
+            return replace(change, action=Action.RESTAMP, reason="its stamp was lost; same value", hint="")
+        case Action.UNCHANGED if same:
+            return change
+        case _:
+            return _by_policy(change, want, seen)
+
+
+def _by_policy(change: Change, want: Desired, seen: Observed) -> Change:
+    """Somebody else's value is live: `on_drift` decides."""
+    if want.on_drift is Drift.HEAL:
+        return replace(change, action=Action.UPDATE, reason=f"heals: {_who(seen)}", hint="")
+    found = Action.CONFLICT if change.action is Action.CONFLICT else Action.DRIFT
+    reason = change.reason or _who(seen)
+    if change.action is Action.UNCHANGED:
+        reason = "the value differs although its stamp vouches for it: a copied or forged stamp"
+    return replace(
+        change,
+        action=found,
+        reason=f"{reason}; on_drift: {want.on_drift}",
+        hint=_heal_hint(want),
+        blocks=want.on_drift is Drift.BLOCK,
+    )
+
+
+def unknown(change: Change, problem: Problem) -> Change:
+    """The change when opening failed: nothing is done to the entry."""
+    return replace(change, action=Action.UNKNOWN, reason=problem.what, hint=problem.hint or "retry", ask=None, keys=())
+
+
+def _who(seen: Observed) -> str:
+    """What moved, as far as the store tells."""
+    expected = seen.stamp.version if seen.stamp else ""
+    live = f"v{seen.version}" + (f" by {seen.by}" if seen.by else "")
+    return f"{live}, expected v{expected}" if expected else f"{live}, without a stamp"
+
+
+def _heal_hint(want: Desired) -> str:
+    return f"put the live value into git, or {want.rule}: on_drift: heal lets git win"
