@@ -1,0 +1,25 @@
+"""Look at every store once, all at the same time. A store that is down fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from sopsync.errors import StoreError
+from sopsync.model import Survey
+from sopsync.stores.base import Store
+
+
+def observe(stores: Mapping[str, Store], names: Mapping[str, Collection[str]]) -> dict[str, Survey | StoreError]:
+    """A survey of each store, or the error it gave instead: never an empty survey for a failed one."""
+
+    def look(store: Store) -> Survey | StoreError:
+        try:
+            return store.survey(names.get(store.name, ()))
+        except StoreError as error:
+            return error
+
+    if not stores:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(stores)) as pool:
+        return dict(zip(stores, pool.map(look, stores.values()), strict=True))

@@ -1,0 +1,1 @@
+"""Showing plans and outcomes: one module per output."""

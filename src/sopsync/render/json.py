@@ -1,0 +1,89 @@
+"""Plans and outcomes as JSON for programs: one object, `format_version` 1. Never a value, a length or a digest of one."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sopsync.apply import Outcome
+from sopsync.errors import Problem
+from sopsync.plan import Action, Change, Plan
+
+FORMAT = 1
+
+
+def plan_json(plan: Plan, refused: Sequence[Problem], *, verbose: bool) -> str:
+    """The plan; unchanged entries only with `verbose`, their number always."""
+    return _dump({**_plan(plan, verbose=verbose), "refused": [problem(p) for p in refused]})
+
+
+def outcomes_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+    """The plan and, under `outcomes`, what became of each change."""
+    rows = [
+        {
+            "store": o.change.ref.store,
+            "name": o.change.ref.name,
+            "action": o.change.action.value,
+            "status": o.status.value,
+            "version": o.version,
+            "problem": problem(o.problem) if o.problem else None,
+        }
+        for o in outcomes
+    ]
+    return _dump({**_plan(plan, verbose=False), "outcomes": rows})
+
+
+def problems_json(problems: Sequence[Problem], *, exit_code: int) -> str:
+    """What went wrong, when nothing else can be said."""
+    return _dump({"format_version": FORMAT, "exit": exit_code, "problems": [problem(p) for p in problems]})
+
+
+def problem(p: Problem) -> dict[str, str]:
+    """One problem as an object."""
+    return {"where": p.where, "what": p.what, "hint": p.hint}
+
+
+def _plan(plan: Plan, *, verbose: bool) -> dict[str, Any]:
+    counts = Counter(change.action.value for change in plan.changes)
+    shown = [c for c in plan.changes if verbose or c.action is not Action.UNCHANGED]
+    return {
+        "format_version": FORMAT,
+        "commit": plan.commit,
+        "branch": plan.branch or None,
+        "sealed": plan.sealed,
+        "filtered": plan.filtered,
+        "files_decrypted": plan.opened,
+        "verified": plan.verified,
+        "summary": {action.value: counts[action.value] for action in Action},
+        "changes": [_change(c) for c in shown],
+        "problems": [problem(p) for p in plan.broken],
+        "notes": list(plan.notes),
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    origin = change.desired.origin if change.desired else change.seen.stamp.origin if _stamped(change) else None
+    return {
+        "store": change.ref.store,
+        "name": change.ref.name,
+        "action": change.action.value,
+        "owner": change.owner,
+        "reason": change.reason,
+        "hint": change.hint,
+        "origin": {"path": origin.path, "pointer": origin.pointer} if origin else None,
+        "keys": [{"op": key.op, "key": key.key} for key in change.keys],
+        "expect": change.seen.version if change.seen else None,
+        "settled": change.ask is None,
+        "same_value": change.same,
+    }
+
+
+def _stamped(change: Change) -> bool:
+    return change.seen is not None and change.seen.stamp is not None
+
+
+def _dump(thing: Any) -> str:
+    # ascii: a path that is not UTF-8 carries surrogates, which no encoder would take
+    return json.dumps(thing, indent=2, ensure_ascii=True)

@@ -1,0 +1,155 @@
+"""Plans and outcomes as text for people: glyph and word, columns, one hint where there is a next step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from sopsync.apply import Outcome, Status
+from sopsync.errors import Problem
+from sopsync.model import Ref
+from sopsync.plan import Action, Ask, Change, Plan
+
+_COLOURS = {
+    Action.CREATE: "32", Action.UPDATE: "33", Action.ADOPT: "36", Action.RESTAMP: "2", Action.RESTORE: "32",
+    Action.DELETE: "31", Action.DRIFT: "35", Action.ORPHAN: "2", Action.CONFLICT: "31", Action.UNKNOWN: "31",
+}  # fmt: skip
+_WIDEST = 60
+_FINDINGS = (Action.DRIFT, Action.ORPHAN, Action.CONFLICT, Action.UNKNOWN)
+_CHANGES = (Action.CREATE, Action.UPDATE, Action.ADOPT, Action.RESTAMP, Action.RESTORE, Action.DELETE)
+
+
+def safe(text: str) -> str:
+    """Text from git or a store with everything that could steer a terminal made visible."""
+    return "".join(c if c.isprintable() else c.encode("utf-8", "backslashreplace").hex(" ").join("<>") for c in text)
+
+
+def plan_lines(plan: Plan, refused: Sequence[Problem], *, colour: bool, verbose: bool) -> Iterator[str]:
+    """The whole plan; the last line is the summary."""
+    if verbose or plan.notes or plan.broken:
+        yield f"commit {plan.commit[:7]}" + (f" ({safe(plan.branch)})" if plan.branch else "")
+    for note in plan.notes:
+        yield f"note: {safe(note)}"
+    for problem in plan.broken:
+        yield from problem_lines(problem)
+    shown = [c for c in plan.changes if verbose or c.action is not Action.UNCHANGED]
+    for store, changes in groupby(shown, key=lambda change: change.ref.store):
+        yield safe(store)
+        yield from _store_lines(list(changes), colour=colour)
+    yield summary(plan)
+    for problem in refused:
+        yield f"apply would refuse: {safe(problem.what)}"
+        if problem.hint:
+            yield f"  hint: {safe(problem.hint)}"
+
+
+def _store_lines(changes: list[Change], *, colour: bool) -> Iterator[str]:
+    word = max(len(change.action.value) for change in changes)
+    name = min(_WIDEST, max(len(safe(change.ref.name)) for change in changes))
+    lumps = Counter((c.action, c.reason, c.hint) for c in changes if c.action is Action.UNKNOWN)
+    told: set[tuple[Action, str, str]] = set()
+    for change in changes:
+        key = (change.action, change.reason, change.hint)
+        head = paint(f"{change.action.glyph} {change.action.value:<{word}}", change.action, colour=colour)
+        indent = " " * (word + 6)
+        if lumps[key] > 1:
+            if key in told:
+                continue
+            told.add(key)
+            yield f"  {head}  {lumps[key]} entries: {safe(change.reason)}"
+        else:
+            yield f"  {head}  {safe(change.ref.name):<{name}}  {safe(_detail(change))}".rstrip()
+        if change.hint:
+            yield f"{indent}hint: {safe(change.hint)}"
+
+
+def _detail(change: Change) -> str:
+    """The right-hand column: which keys, why, or from where."""
+    want = change.desired
+    parts: list[str] = []
+    if change.keys:
+        parts.append("  ".join(map(str, change.keys)))
+    elif change.action is Action.CREATE and want is not None:
+        parts.append(", ".join(want.names) if want.names else str(want.origin))
+    elif change.action is Action.UPDATE and not change.reason and want is not None:
+        parts.append(str(want.origin))
+    if change.action is Action.ADOPT and change.same is not None:
+        parts.append("same value, only stamped" if change.same else "overwrites the live value")
+    if change.reason:
+        parts.append(change.reason)
+    if change.ask is Ask.VALUE:
+        parts.append("(not opened: it may turn out to be the same value)")
+    if change.ask is Ask.SOURCE:
+        parts.append("(only once that file has been opened)")
+    return "  ".join(parts)
+
+
+def summary(plan: Plan) -> str:
+    """`Plan: 1 create, 1 update · 1 drift. No files decrypted.`"""
+    counts = Counter(change.action for change in plan.changes)
+    opened = _opened(plan)
+    done, found = _counts(counts, _CHANGES), _counts(counts, _FINDINGS)
+    if not done and not found:
+        total = sum(counts.values())
+        if plan.verified and plan.verified == total:
+            return f"No changes. {_entries(total)} verified by value."
+        return f"No changes. {_entries(total)} in step with git. {opened}"
+    return f"Plan: {' · '.join(part for part in (done, found) if part)}. {opened}"
+
+
+def _opened(plan: Plan) -> str:
+    verified = f", {plan.verified} verified by value" if plan.verified else ""
+    if not plan.opened:
+        return "Sealed: no keys used, MACs not verified, values not read." if plan.sealed else "No files decrypted."
+    return f"{plan.opened} file{'s' * (plan.opened != 1)} decrypted{verified}."
+
+
+def _counts(counts: Counter[Action], which: Iterable[Action]) -> str:
+    return ", ".join(f"{counts[action]} {action.value}" for action in which if counts[action])
+
+
+def _entries(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
+
+
+def outcome_lines(outcomes: Sequence[Outcome], *, colour: bool) -> Iterator[str]:
+    """One line a change, problems with their hints, and a last line that counts."""
+    if not outcomes:
+        yield "Applied: nothing to do."
+        return
+    word = max(len(o.change.action.value) for o in outcomes)
+    name = min(_WIDEST, max(len(safe(str(o.change.ref))) for o in outcomes))
+    for o in outcomes:
+        head = paint(f"{o.change.action.glyph} {o.change.action.value:<{word}}", o.change.action, colour=colour)
+        tail = f"v{o.version}" if o.version else (o.problem.what if o.problem else "")
+        ref = safe(str(Ref(*o.change.ref)))
+        yield f"  {head}  {ref:<{name}}  {o.status.value:<7}  {safe(tail)}".rstrip()
+        if o.problem and o.problem.hint and o.status is Status.FAILED:
+            yield f"{' ' * (word + 6)}hint: {safe(o.problem.hint)}"
+    yield applied_summary(outcomes)
+
+
+def applied_summary(outcomes: Sequence[Outcome]) -> str:
+    """`Applied: 2 create.`, or by status when not all went well, with the next step."""
+    statuses = Counter(o.status for o in outcomes)
+    if set(statuses) == {Status.DONE}:
+        return f"Applied: {_counts(Counter(o.change.action for o in outcomes), _CHANGES)}."
+    counts = ", ".join(f"{statuses[s]} {s.value}" for s in Status if statuses[s])
+    hint = "sopsync plan" if statuses[Status.STALE] else "run sopsync apply again"
+    return f"Applied: {counts}. hint: {hint}"
+
+
+def problem_lines(problem: Problem, *, prefix: str = "error: ") -> Iterator[str]:
+    """`error: path:line: what`, then its hint on a line of its own."""
+    head = f"{problem.where}: {problem.what}" if problem.where else problem.what
+    first, *rest = head.split("\n")
+    yield prefix + safe(first)
+    yield from ("  " + safe(line.strip()) for line in rest)
+    if problem.hint:
+        yield f"  hint: {safe(problem.hint)}"
+
+
+def paint(text: str, action: Action, *, colour: bool) -> str:
+    """The text in its action's colour."""
+    return f"\x1b[{_COLOURS[action]}m{text}\x1b[0m" if colour and action in _COLOURS else text
