@@ -85,6 +85,13 @@ class Change:
     blocks: bool = False
     """A drift that the config says must stop the run."""
 
+    @property
+    def origin(self) -> Origin | None:
+        """Where in git the entry comes from: what is wanted, else what its stamp says."""
+        if self.desired is not None:
+            return self.desired.origin
+        return self.seen.stamp.origin if self.seen is not None and self.seen.stamp is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

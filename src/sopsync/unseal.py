@@ -43,9 +43,8 @@ def _open(
     change: Change, store: Store, payload: Callable[[Desired], Payload], genuine: Callable[[str], None]
 ) -> Change:
     if change.ask is Ask.SOURCE:
-        origin = change.seen.stamp.origin if change.seen and change.seen.stamp else None
-        if origin is not None:
-            genuine(origin.path)
+        if change.origin is not None:
+            genuine(change.origin.path)
         return settle(change, same=False)
     if change.desired is None or change.seen is None:
         return change

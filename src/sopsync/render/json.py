@@ -1,4 +1,4 @@
-"""Plans and outcomes as JSON for programs: one object, `format_version` 1. Never a value, a length or a digest of one."""
+"""Plans and outcomes as JSON for programs: one object, `format_version` 1; never a value, or its length or digest."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _plan(plan: Plan, *, verbose: bool) -> dict[str, Any]:
 
 
 def _change(change: Change) -> dict[str, Any]:
-    origin = change.desired.origin if change.desired else change.seen.stamp.origin if _stamped(change) else None
+    origin = change.origin
     return {
         "store": change.ref.store,
         "name": change.ref.name,
@@ -78,10 +78,6 @@ def _change(change: Change) -> dict[str, Any]:
         "settled": change.ask is None,
         "same_value": change.same,
     }
-
-
-def _stamped(change: Change) -> bool:
-    return change.seen is not None and change.seen.stamp is not None
 
 
 def _dump(thing: Any) -> str:

@@ -47,10 +47,10 @@ def plan_lines(plan: Plan, refused: Sequence[Problem], *, colour: bool, verbose:
 def _store_lines(changes: list[Change], *, colour: bool) -> Iterator[str]:
     word = max(len(change.action.value) for change in changes)
     name = min(_WIDEST, max(len(safe(change.ref.name)) for change in changes))
-    lumps = Counter((c.action, c.reason, c.hint) for c in changes if c.action is Action.UNKNOWN)
-    told: set[tuple[Action, str, str]] = set()
+    lumps = Counter((c.reason, c.hint) for c in changes if c.action is Action.UNKNOWN)
+    told: set[tuple[str, str]] = set()
     for change in changes:
-        key = (change.action, change.reason, change.hint)
+        key = (change.reason, change.hint) if change.action is Action.UNKNOWN else ("", "")
         head = paint(f"{change.action.glyph} {change.action.value:<{word}}", change.action, colour=colour)
         indent = " " * (word + 6)
         if lumps[key] > 1:
