@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
 
+from sopsync.change import Action, Change, Plan
 from sopsync.errors import Conflict, Problem, SopsyncError
 from sopsync.model import Desired, Fence, Payload, Ref, Stamp, Version
-from sopsync.plan import Action, Change, Plan
 from sopsync.stores.base import Store
 
 

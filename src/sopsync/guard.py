@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sopsync.change import Action, Plan
 from sopsync.errors import Problem
 from sopsync.model import Ref, State
-from sopsync.plan import Action, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sopsync import __version__
 from sopsync.apply import Outcome, Status
+from sopsync.change import Action, Change, Plan
 from sopsync.errors import ConfigError, Problem, StalePlan
 from sopsync.model import Ref
-from sopsync.plan import Action, Change, Plan
 
 _AGAIN = "sopsync plan"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from sopsync.change import Ask, Change, KeyChange
 from sopsync.errors import Problem, SopsyncError
 from sopsync.model import Desired, Payload, Version
-from sopsync.plan import Ask, Change, KeyChange, settle, unknown
+from sopsync.plan import settle, unknown
 from sopsync.stores.base import Store
 
 _AT_ONCE = 8

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sopsync.apply import Outcome
+from sopsync.change import Action, Change, Plan
 from sopsync.errors import Problem
-from sopsync.plan import Action, Change, Plan
 
 FORMAT = 1
 

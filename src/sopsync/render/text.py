@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from sopsync.apply import Outcome, Status
+from sopsync.change import Action, Ask, Change, Plan
 from sopsync.errors import Problem
 from sopsync.model import Ref
-from sopsync.plan import Action, Ask, Change, Plan
 
 _COLOURS = {
     Action.CREATE: "32", Action.UPDATE: "33", Action.ADOPT: "36", Action.RESTAMP: "2", Action.RESTORE: "32",
