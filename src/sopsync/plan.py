@@ -140,10 +140,16 @@ def _doubt(survey: Survey, scope: Scope) -> str:
     return ""
 
 
+def may_open(change: Change) -> bool:
+    """Whether a look at the values could change the decision: it was asked for, or would verify an entry of ours."""
+    seeded = change.desired is not None and change.desired.lifecycle is Lifecycle.SEED
+    return change.ask is not None or (change.action is Action.UNCHANGED and not seeded)
+
+
 def settle(change: Change, *, same: bool, keys: tuple[KeyChange, ...] = ()) -> Change:
     """The change once opened: `same` says whether the live value is git's value. `keys`: the fields that differ."""
     want, seen = change.desired, change.seen
-    if want is None or seen is None:
+    if want is None or seen is None or not may_open(change):
         return replace(change, ask=None)
     change = replace(change, ask=None, same=same, keys=() if same else keys)
     options_live = all(seen.options.get(name) == value for name, value in want.options.items())
