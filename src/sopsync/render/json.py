@@ -35,6 +35,11 @@ def outcomes_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     return _dump({**_plan(plan, verbose=False), "outcomes": rows})
 
 
+def check_json(commit: str, *, files: int, entries: int, notes: Sequence[str]) -> str:
+    """A commit with no problems."""
+    return _dump({"format_version": FORMAT, "commit": commit, "files": files, "entries": entries, "notes": list(notes)})
+
+
 def problems_json(problems: Sequence[Problem], *, exit_code: int) -> str:
     """What went wrong, when nothing else can be said."""
     return _dump({"format_version": FORMAT, "exit": exit_code, "problems": [problem(p) for p in problems]})

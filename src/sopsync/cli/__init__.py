@@ -1,0 +1,18 @@
+"""The command line: one small module per command; the only place that prints and exits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    from sopsync.cli.app import run as run_app
+
+    return run_app(argv)

@@ -1,0 +1,98 @@
+"""The commands, how they are found, and how a failure becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from sopsync.cli import apply, check, init, plan, schema
+from sopsync.cli.exits import Exit, of_error
+from sopsync.cli.output import err, error_lines, out
+from sopsync.errors import SopsyncError
+
+_SDK_LOGGERS = ("azure", "boto3", "botocore", "git", "google", "hvac", "requests", "urllib3")
+
+app = typer.Typer(
+    name="sopsync",
+    help="Reconcile SOPS-encrypted secrets from git to the stores that serve them.",
+    epilog="Exit codes: 0 done · 1 error · 2 changes pending · 3 partly applied · 4 refused · 5 stale plan · 64 usage.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (init.init, check.check, plan.plan, apply.apply, schema.schema):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def _root(*, version: bool = typer.Option(default=False, help="Show the version and exit.", is_eager=True)) -> None:
+    if version:
+        from sopsync import __version__
+
+        out([f"sopsync {__version__}"])
+        raise typer.Exit
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; every way it can end becomes an exit code here."""
+    _harden()
+    try:
+        return int(app(args=list(argv), prog_name="sopsync", standalone_mode=False) or 0)
+    except SopsyncError as error:
+        _report(error, as_json="--json" in argv)
+        return of_error(error)
+    except KeyboardInterrupt:
+        err(["stopped; nothing was written"])
+        return Exit.ERROR
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.ERROR
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a message could quote a secret
+        return _unforeseen(error)
+
+
+def _report(error: SopsyncError, *, as_json: bool) -> None:
+    if as_json:
+        from sopsync.render.json import problems_json
+
+        out([problems_json(error.problems, exit_code=of_error(error))])
+    else:
+        err(error_lines(error))
+
+
+def _unforeseen(error: Exception) -> int:
+    """A usage error as typer words it; anything else as its class and where it happened, never its message."""
+    worded = getattr(error, "format_message", None)
+    if worded is not None:
+        shown = getattr(error, "ctx", None)
+        usage = [shown.get_usage()] if shown is not None else []
+        err([*usage, f"error: {worded()}", "  hint: sopsync --help"])
+        return Exit.USAGE
+    if type(error).__name__ == "Abort":
+        err(["stopped; nothing was written"])
+        return Exit.ERROR
+    frames = traceback.extract_tb(error.__traceback__)
+    err([f"error: {type(error).__name__}: a fault in sopsync, not in your files; its text is withheld"])
+    err([f"  at {Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames])
+    err(["  hint: please report these lines"])
+    return Exit.ERROR
+
+
+def _harden() -> None:
+    """1. No core dumps: they would hold plaintext. 2. SDK debug logs quote requests: keep them at warnings."""
+    # 1.
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, ValueError, OSError):  # no such limit on this platform
+        pass
+    # 2.
+    for name in _SDK_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,127 @@
+"""`sopsync apply`: carry out a plan, made now or saved before."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sopsync.cli import options as o
+
+if TYPE_CHECKING:
+    from sopsync.apply import Outcome
+    from sopsync.change import Plan
+    from sopsync.session import Session
+
+
+def apply(
+    file: Annotated[Path | None, typer.Argument(help="A plan saved by sopsync plan -o. None: plan now.")] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Set the thresholds aside; nothing else.")] = False,
+    require_signed: Annotated[
+        bool, typer.Option("--require-signed", help="Only a commit signed by a known key.")
+    ] = False,
+    allowed_signers: Annotated[Path | None, typer.Option(help="Who is known, as ssh-keygen(1) has it.")] = None,
+    repo: o.Repo = o.HERE,
+    rev: o.Rev = "HEAD",
+    config: o.Config = o.CONFIG,
+    config_from: o.ConfigFrom = "",
+    store: o.Stores = None,
+    path: o.Paths = None,
+    verify: o.Verify = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> int:
+    """Make the stores agree with git."""
+    from sopsync.cli.exits import of_apply
+    from sopsync.cli.output import colour, err, out
+    from sopsync.errors import Refused
+    from sopsync.render.json import outcomes_json
+    from sopsync.render.text import applied_summary, outcome_lines
+
+    with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from, store=store, path=path) as session:
+        session.check_commit(require_signed=require_signed, allowed_signers=allowed_signers)
+        plan, stale = _planned(session, file, verify=verify)
+        if refused := session.refusals(plan, force=force):
+            _show(plan, json=json, quiet=quiet, verbose=verbose)
+            raise Refused.of(refused)
+        if file is None:
+            _show(plan, json=json, quiet=quiet, verbose=verbose)
+            _confirm(plan, yes=yes)
+        outcomes = (*stale, *_carry_out(session, plan))
+        if json:
+            out([outcomes_json(plan, outcomes)])
+        elif outcomes:
+            out([applied_summary(outcomes)] if quiet else outcome_lines(outcomes, colour=colour()))
+        if verbose:
+            err(session.costs())
+        return of_apply(plan, outcomes)
+
+
+def _planned(session: Session, file: Path | None, *, verify: bool) -> tuple[Plan, tuple[Outcome, ...]]:
+    """The plan to carry out, and what of a saved one has gone stale."""
+    from sopsync import planfile
+    from sopsync.cli.progress import working
+    from sopsync.model import Ref
+
+    if file is None:
+        with working("planning"):
+            return session.plan(sealed=False, verify=lambda _change: verify), ()
+    saved = planfile.load(file)
+    approved = {Ref(change.store, change.name) for change in saved.changes}
+    with working("looking again at what the plan touches"):
+        fresh = session.plan(sealed=False, verify=lambda change: change.ref in approved)
+    planfile.check_binding(saved, fresh, file)
+    go, stale = planfile.approved(saved, fresh)
+    return replace(fresh, changes=go), stale
+
+
+def _show(plan: Plan, *, json: bool, quiet: bool, verbose: bool) -> None:
+    from sopsync.cli.output import colour, out
+    from sopsync.render.text import plan_lines
+
+    if not json and not quiet:
+        out(plan_lines(plan, (), colour=colour(), verbose=verbose))
+
+
+def _confirm(plan: Plan, *, yes: bool) -> None:
+    """Ask, where somebody can answer. Nobody there and no --yes is a usage error: silence is not consent."""
+    writes = list(plan.writes())
+    if yes or not writes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("nobody is there to confirm; add --yes, or apply a saved plan")
+    stores = ", ".join(dict.fromkeys(change.ref.store for change in writes))
+    count = f"{len(writes)} entr{'y' if len(writes) == 1 else 'ies'}"
+    typer.confirm(f"Write {count} to {stores}?", abort=True)
+
+
+def _carry_out(session: Session, plan: Plan) -> tuple[Outcome, ...]:
+    """Apply with progress; SIGINT or SIGTERM lets the writes in hand finish and skips the rest."""
+    from sopsync.cli.progress import counting
+
+    writes = sum(1 for _ in plan.writes())
+    if not writes:
+        return ()
+    stop = Event()
+    with _stopping(stop), counting("applying", writes) as advance:
+        return session.apply(plan, stop, lambda _outcome: advance())
+
+
+@contextmanager
+def _stopping(stop: Event) -> Iterator[None]:
+    before = {which: signal.signal(which, lambda *_: stop.set()) for which in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)

@@ -1,0 +1,41 @@
+"""Options that several commands share, so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sopsync.session import Session
+
+Repo = Annotated[Path, typer.Option("--repo", "-C", help="The repository, or any directory in it.")]
+Config = Annotated[str, typer.Option("--config", help="Path of the config file in the commit.")]
+ConfigFrom = Annotated[str, typer.Option("--config-from", help="Take the config from this revision instead.")]
+Rev = Annotated[str, typer.Option("--rev", help="The commit to work from.")]
+Stores = Annotated[list[str] | None, typer.Option("--store", help="Only this store (repeatable). Deletes nothing.")]
+Paths = Annotated[list[str] | None, typer.Option("--path", help="Only files matching this glob (repeatable).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the last line.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show unchanged entries and calls made too.")]
+Verify = Annotated[bool, typer.Option("--verify", help="Read and compare every live value, not only stamps.")]
+
+HERE = Path()
+CONFIG = "sopsync.yaml"
+
+
+def open_session(
+    *,
+    repo: Path,
+    rev: str,
+    config: str,
+    config_from: str,
+    store: list[str] | None = None,
+    path: list[str] | None = None,
+) -> Session:
+    """A session as these options describe it."""
+    from sopsync.session import Ask, Session
+
+    return Session(Ask(repo, dict(os.environ), rev, config, config_from, tuple(store or ()), tuple(path or ())))

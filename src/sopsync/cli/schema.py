@@ -1,0 +1,26 @@
+"""`sopsync schema`: the JSON Schema of the config file and of manifests, for editors."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Which(StrEnum):
+    """Which file's schema."""
+
+    CONFIG = "config"
+    MANIFEST = "manifest"
+
+
+def schema(which: Annotated[Which, typer.Argument(help="Of which file.")] = Which.CONFIG) -> int:
+    """Print the JSON Schema of sopsync.yaml, or of manifests."""
+    import json
+
+    from sopsync.cli.output import out
+    from sopsync.config import json_schemas
+
+    out([json.dumps(json_schemas()[which.value], indent=2)])
+    return 0

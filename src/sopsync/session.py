@@ -1,0 +1,245 @@
+"""One run over one repository at one commit: the straight line from git to a plan and its outcomes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+from sopsync import manifest, sops
+from sopsync.apply import Means, Outcome, Report, apply
+from sopsync.change import Change, Plan
+from sopsync.config import Config, load_config, owner_pattern, target_for
+from sopsync.detail import key_detail
+from sopsync.documents import Documents
+from sopsync.errors import ConfigError, Problem, Refused, StoreError
+from sopsync.fence import judge
+from sopsync.git import Repository
+from sopsync.guard import guard
+from sopsync.model import Desired, Fence, Ref, Survey
+from sopsync.observe import observe
+from sopsync.plan import Prune, Scope, diff
+from sopsync.provenance import origin_commits
+from sopsync.stamp import Origin
+from sopsync.stores.base import Store
+from sopsync.stores.kinds import KINDS, Context
+from sopsync.unseal import unseal
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a run looks at. `stores` (names) and `paths` (globs) narrow it; a narrowed run never deletes."""
+
+    repo: Path
+    environ: Mapping[str, str]
+    rev: str = "HEAD"
+    config_path: str = "sopsync.yaml"
+    config_from: str = ""
+    stores: Sequence[str] = ()
+    paths: Sequence[str] = ()
+
+
+class Session:
+    """Everything a run needs, opened once. ConfigError or SourceError before any store is contacted."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self._open = ExitStack()
+        self.repo = self._open.enter_context(Repository.open(ask.repo))
+        self.commit = self.repo.resolve(ask.rev)
+        self.tree = self.repo.tree(self.commit)
+        self.config = self._load_config()
+        self.manifests = manifest.load(self.tree, self._read, self.config, sops.parse)
+        self.keyring = sops.Keyring.from_environment(ask.environ, allow_hosts=self.config.allow_hosts)
+        self.documents = Documents(lambda path: self._read([path])[path], self.keyring)
+        self._check_filters()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    # -- planning
+
+    def plan(self, *, sealed: bool, verify: Callable[[Change], bool]) -> Plan:
+        """Look at every store and decide. Unsealed, whatever stamps cannot settle is opened."""
+        desired = self._desired()
+        stores, closed = self._stores
+        names: dict[str, list[str]] = defaultdict(list)
+        for ref in desired:
+            names[ref.store].append(ref.name)
+        surveys: dict[str, Survey | StoreError] = {**closed, **observe(stores, names)}
+        surveys = {name: surveys[name] for name in self.config.stores if name in surveys}
+        fences = {
+            Ref(store, owner): fence
+            for store, survey in surveys.items()
+            if isinstance(survey, Survey)
+            for owner, fence in survey.fences.items()
+        }
+        changes = diff(desired, surveys, self._scope(desired, fences))
+        verified = 0
+        if sealed:
+            changes = tuple(key_detail(change, self._desired_at, fences) for change in changes)
+        else:
+            verified = sum(map(verify, changes))
+            changes = unseal(changes, stores, self.documents.payload, self._genuine, verify)
+        return Plan(
+            commit=self.commit,
+            branch=self.repo.branch(),
+            root=self.repo.root(self.commit),
+            config=self.config.digest,
+            changes=changes,
+            fences=fences,
+            broken=tuple(self.manifests.broken.values()),
+            notes=self.notes(),
+            sealed=sealed,
+            filtered=self.filtered,
+            opened=self.documents.opened,
+            verified=verified,
+        )
+
+    def refusals(self, plan: Plan, *, force: bool) -> tuple[Problem, ...]:
+        """Why `plan` must not be applied; empty means go."""
+        return guard(plan, self.config.thresholds, self._fence_problems(plan), force=force)
+
+    def apply(self, plan: Plan, stop: Event, report: Report) -> tuple[Outcome, ...]:
+        """Carry out every writing change of `plan`."""
+        stores, _ = self._stores
+        wanted = [c.desired for c in plan.writes() if c.desired is not None]
+        commits = origin_commits(self.repo, self.commit, wanted, self.documents)
+        return apply(plan, stores, Means(self.documents.payload, lambda want: commits[want.ref], stop, report))
+
+    def check_commit(self, *, require_signed: bool, allowed_signers: Path | None) -> None:
+        """Refused unless apply may use this commit: on the configured branch and, if asked, signed by a known key."""
+        branch = self.config.branch
+        if not self.repo.on_branch(self.commit, branch):
+            what = f"commit {self.commit[:10]} is not on branch {branch}"
+            raise Refused(what, hint=f"merge it first; branch: in {self.ask.config_path} says what apply accepts")
+        if require_signed:
+            signature = self.repo.signature(self.commit, allowed_signers)
+            if not signature.good:
+                what = f"commit {self.commit[:10]} is not signed by an allowed signer: {signature.reason}"
+                raise Refused(what, hint="sign it (git commit -S), or add its key with --allowed-signers FILE")
+
+    def costs(self) -> list[str]:
+        """What the run cost, for -v."""
+        stores, _ = self._stores
+        calls = [f"{name}: {store.calls} calls" for name, store in stores.items()]
+        return [*calls, f"{self.documents.opened} files decrypted"]
+
+    # -- the parts
+
+    @property
+    def filtered(self) -> bool:
+        """Whether this run looks at less than git holds."""
+        return bool(self.ask.stores or self.ask.paths)
+
+    def _load_config(self) -> Config:
+        path = self.ask.config_path
+        commit = self.repo.resolve(self.ask.config_from) if self.ask.config_from else self.commit
+        tree = self.tree if commit == self.commit else self.repo.tree(commit)
+        if path not in tree:
+            raise ConfigError(f"not in commit {commit[:10]}", where=path, hint="sopsync init, then commit it")
+        return load_config(self.repo.read(tree, [path])[path], path)
+
+    def _read(self, paths: Collection[str]) -> Mapping[str, bytes]:
+        return self.repo.read(self.tree, paths)
+
+    def _check_filters(self) -> None:
+        """A misspelt filter would look like a store or a file with nothing to do."""
+        problems = [
+            Problem("", f'unknown store "{name}"', f"one of: {', '.join(self.config.stores)}")
+            for name in self.ask.stores
+            if name not in self.config.stores
+        ]
+        paths = [*self.manifests.files, *self.manifests.broken]
+        problems += [
+            Problem("", f'no manifest matches --path "{glob}"', "it is a glob over paths in the commit")
+            for glob in self.ask.paths
+            if not any(fnmatchcase(path, glob) for path in paths)
+        ]
+        if problems:
+            raise ConfigError.of(problems)
+
+    def _desired(self) -> dict[Ref, Desired]:
+        globs = self.ask.paths
+        return {
+            ref: want
+            for ref, want in self.manifests.desired.items()
+            if (not self.ask.stores or ref.store in self.ask.stores)
+            and (not globs or any(fnmatchcase(want.origin.path, glob) for glob in globs))
+        }
+
+    @cached_property
+    def _stores(self) -> tuple[dict[str, Store], dict[str, StoreError]]:
+        """(the stores that opened, what the others said). One that does not open fails alone."""
+        stores: dict[str, Store] = {}
+        failed: dict[str, StoreError] = {}
+        context = Context(sealer=self.keyring.age_sealer, environ=self.ask.environ, base=self.repo.base)
+        for name, settings in self.config.stores.items():
+            if self.ask.stores and name not in self.ask.stores:
+                continue
+            try:
+                stores[name] = KINDS[settings.type].open(name, settings, context)
+                self._open.callback(stores[name].close)
+            except StoreError as error:
+                failed[name] = error
+        return stores, failed
+
+    def _scope(self, desired: Mapping[Ref, Desired], fences: Mapping[Ref, Fence]) -> Scope:
+        """Ours is: every owner wanted now, and every owner of the config's form that this repository applied."""
+        form = owner_pattern(self.config)
+        root = self.repo.root(self.commit)
+        owners = {want.owner for want in desired.values()}
+        owners |= {old for want in desired.values() for old in want.previous_owners}
+        owners |= {fence.owner for fence in fences.values() if fence.root == root and form.fullmatch(fence.owner)}
+
+        def prune(origin: Origin, ref: Ref) -> Prune | None:
+            target = target_for(self.config, origin.path, ref)
+            return Prune(target.prune, target.where) if target else None
+
+        return Scope(
+            traits={name: KINDS[settings.type].traits for name, settings in self.config.stores.items()},
+            owners=owners,
+            broken=self.manifests.broken,
+            files=self.tree,
+            prune=prune,
+            filtered=self.filtered,
+        )
+
+    def _genuine(self, path: str) -> None:
+        self.documents.open(path)
+
+    def _fence_problems(self, plan: Plan) -> tuple[Problem, ...]:
+        touched = dict.fromkeys(Ref(change.ref.store, change.owner) for change in plan.writes())
+        judged = (
+            judge(
+                plan.fences[whose],
+                store=whose.store,
+                commit=plan.commit,
+                root=plan.root,
+                history=self.repo,
+                accepted=self.config.accept_history,
+                config=self.ask.config_path,
+            )
+            for whose in touched
+            if whose in plan.fences
+        )
+        return tuple(problem for problem in judged if problem is not None)
+
+    def notes(self) -> tuple[str, ...]:
+        edited = self.repo.uncommitted([self.ask.config_path, *self.manifests.files, *self.manifests.broken])
+        notes = [f"{path} has uncommitted edits; they are not in this plan" for path in edited]
+        if self.filtered:
+            notes.append("filtered: only part of git was looked at, so nothing is deleted")
+        return tuple(notes)
