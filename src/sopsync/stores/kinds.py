@@ -1,0 +1,53 @@
+"""The list of store kinds: what each can do, what the config may say of it, and how to open one. Imports no SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from sopsync.model import Sealer, Traits
+from sopsync.stores.base import Store
+from sopsync.stores.local_settings import LOCAL, LocalSettings
+from sopsync.stores.vault_settings import VAULT, VaultSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a store may be given from outside its settings."""
+
+    sealer: Callable[[Sequence[str]], Sealer]
+    """Encrypts to these age recipients and opens with the identities at hand. May raise SopsyncError."""
+    environ: Mapping[str, str]
+    base: Path
+    """Where relative paths start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of store. `open` takes (name in the config, settings, context), makes no call, and raises StoreError."""
+
+    traits: Traits
+    settings: type[BaseModel]
+    open: Callable[[str, Any, Context], Store]
+
+
+def _local(name: str, settings: LocalSettings, context: Context) -> Store:
+    from sopsync.stores.local import LocalStore
+
+    return LocalStore(name, context.base / settings.path, context.sealer(settings.recipients))
+
+
+def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
+    from sopsync.stores.vault import open_vault
+
+    return open_vault(name, settings, context)
+
+
+KINDS: Mapping[str, Kind] = {
+    "local": Kind(LOCAL, LocalSettings, _local),
+    "vault": Kind(VAULT, VaultSettings, _vault),
+}
