@@ -28,41 +28,72 @@ class Found:
 
 
 def rules(paths: Sequence[str]) -> tuple[Found, ...]:
-    """One rule for each group of files of one depth, suffix and first segment; together they cover all of `paths`."""
+    """One rule for each group of files of one depth, suffix and first segment; together they cover all of `paths`.
+
+    Names are as short as they can be while naming every file apart.
+    """
     groups: dict[tuple[int, str, str], list[str]] = defaultdict(list)
     for path in sorted(paths):
         parts = PurePosixPath(path).parts
         groups[len(parts), PurePosixPath(path).suffix, parts[0] if len(parts) > 1 else ""].append(path)
-    return tuple(found for files in groups.values() for found in _group(files))
+    patterns = [made for files in groups.values() for made in _patterns(files)]
+    for namer in (_short, _full, _suffixed):
+        found = tuple(Found(pattern, namer(pattern), tuple(files)) for pattern, files in patterns)
+        names = [name for rule in found for name in _entries(rule)]
+        if len(set(names)) == len(names):
+            break
+    return found
 
 
-def _group(files: list[str]) -> list[Found]:
-    """A pattern over the group where one exists that names every entry apart, else a rule a file."""
-    if len(files) == 1 and not _env_of(files[0]):
-        return [_single(files[0])]
+def _patterns(files: list[str]) -> list[tuple[str, list[str]]]:
+    """A pattern over the group where anything in it varies, else each file by itself."""
     columns = list(zip(*(_parts(path) for path in files), strict=True))
-    taken: dict[str, str] = {}
+    taken: set[str] = set()
     segments = [_segment(column, taken) for column in columns]
-    suffix = PurePosixPath(files[0]).suffix
-    order = sorted(taken, key=lambda name: name != "env")
-    name = "/".join("{" + part + "}" for part in order)
-    if not order:
-        return [_single(path) for path in files]
-    if order == ["env"]:
-        name += "/" + "/".join(s for s in segments if "{" not in s) if len(segments) > 1 else "/secrets"
-    return [Found("/".join(segments) + suffix, name, tuple(files))]
+    if not taken:
+        return [(path, [path]) for path in files]
+    return [("/".join(segments) + PurePosixPath(files[0]).suffix, files)]
 
 
-def _segment(column: Sequence[str], taken: dict[str, str]) -> str:
+def _short(pattern: str) -> str:
+    """The captures, environment first; with the constant parts only where captures alone say too little."""
+    captures = sorted((part for part in _parts(pattern) if "{" in part), key=lambda part: part != "{env}")
+    return "/".join(captures) if set(captures) - {"{env}"} else _full(pattern)
+
+
+def _full(pattern: str) -> str:
+    """Every part, environment first."""
+    parts = sorted(_parts(pattern), key=lambda part: part != "{env}")
+    return "/".join(parts) if parts != ["{env}"] else "{env}/secrets"
+
+
+def _suffixed(pattern: str) -> str:
+    return _full(pattern) + "-" + PurePosixPath(pattern).suffix.removeprefix(".")
+
+
+def _entries(rule: Found) -> list[str]:
+    """The entry each file of the rule would get."""
+    made = []
+    for path in rule.files:
+        values = zip(_parts(rule.pattern), _parts(path), strict=True)
+        captures = {part.strip("{}"): value for part, value in values if "{" in part}
+        name = rule.name
+        for capture, value in captures.items():
+            name = name.replace("{" + capture + "}", value)
+        made.append(name)
+    return made
+
+
+def _segment(column: Sequence[str], taken: set[str]) -> str:
     """A segment that varies, or names an environment, becomes a capture; the rest stays."""
     values = set(column)
     if values <= _ENVIRONMENTS and "env" not in taken:
-        taken["env"] = ""
+        taken.add("env")
         return "{env}"
     if len(values) == 1:
         return column[0]
     free = next(n for n in ("service", "name", *(f"part{i}" for i in range(1, 100))) if n not in taken)
-    taken[free] = ""
+    taken.add(free)
     return "{" + free + "}"
 
 
@@ -70,14 +101,6 @@ def _parts(path: str) -> tuple[str, ...]:
     """Segments, the last without its suffix."""
     pure = PurePosixPath(path)
     return (*pure.parts[:-1], pure.stem)
-
-
-def _env_of(path: str) -> bool:
-    return any(part in _ENVIRONMENTS for part in _parts(path))
-
-
-def _single(path: str) -> Found:
-    return Found(path, "/".join(_parts(path)), (path,))
 
 
 def render(owner: str, branch: str, recipients: Sequence[str], found: Sequence[Found]) -> str:
