@@ -1,0 +1,198 @@
+"""CLI stories as text files: commands, what they print, and how they exit, in a real repository of real SOPS files.
+
+    $ put services/api/prod.yaml token=canary-1     encrypt a new file, or set keys of one, with the real sops
+    $ commit Add the API                            git add and commit everything
+    $ sopsync plan                                  run sopsync, in this process
+    …                                               any number of lines; within a line: any text
+    (exit 4)                                        0 if not said
+
+Other words: `unset FILE KEY…`, `drop FILE…`, `rename OLD NEW`, `rotate FILE`, `write FILE` (the lines that follow, each
+after `| `), `git …`, `outside put|delete|soft_delete|undelete|strip_metadata|copy_metadata NAME [key=value…]` (a writer
+that is not sopsync), `live NAME` (prints the live value's keys, and whether it holds `key=value`), `as VARIABLE=VALUE`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sopsync.cli import run
+from sopsync.model import Payload, Secret
+from tests.support.repo import Repo
+from tests.support.servers import tool
+
+
+@dataclass
+class Step:
+    """One command of a story, with what it should print and how it should exit."""
+
+    line: int
+    command: str
+    expected: list[str] = field(default_factory=list)
+    body: list[str] = field(default_factory=list)
+    exit: int = 0
+
+
+def parse(text: str) -> list[Step]:
+    """The steps of a story. Lines before the first command are prose."""
+    steps: list[Step] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("$ "):
+            steps.append(Step(number, line[2:]))
+        elif not steps or line.startswith("#") or not line.strip():
+            continue
+        elif line.startswith("| ") or line == "|":
+            steps[-1].body.append(line[2:])
+        elif match := re.fullmatch(r"\(exit (\d+)\)", line):
+            steps[-1].exit = int(match[1])
+        else:
+            steps[-1].expected.append(line)
+    return steps
+
+
+def matches(expected: list[str], got: list[str]) -> bool:
+    """Whether the output is as told: `…` alone stands for any lines, within a line for any text."""
+    if not expected:
+        return not got
+    if expected[0].strip() == "…":
+        return any(matches(expected[1:], got[i:]) for i in range(len(got) + 1))
+    pattern = ".*".join(map(re.escape, expected[0].split("…")))
+    return bool(got) and bool(re.fullmatch(pattern, got[0])) and matches(expected[1:], got[1:])
+
+
+class Stage:
+    """Where a story plays: a repository, an age key in the environment, and a store with a foreign writer."""
+
+    def __init__(self, tmp: Path, monkeypatch: pytest.MonkeyPatch, outside: Any) -> None:
+        from pyrage import x25519
+
+        self.repo = Repo.init(tmp / "acme")
+        self.outside = outside
+        self.monkeypatch = monkeypatch
+        identity = x25519.Identity.generate()
+        self.recipient = str(identity.to_public())
+        for name in list(os.environ):
+            if name.startswith(("SOPS_", "GIT_", "VAULT_", "AWS_")):
+                monkeypatch.delenv(name)
+        monkeypatch.setenv("SOPS_AGE_KEY", str(identity))
+        monkeypatch.setenv("HOME", str(tmp))
+        monkeypatch.chdir(self.repo.path)
+
+    def play(self, text: str) -> None:
+        """Run a story; fail at the first step that does not go as told."""
+        for step in parse(text):
+            code, output = self.step(step)
+            got = [line.rstrip() for line in output.splitlines() if line.strip()]
+            told = "\n".join(["", f"line {step.line}: $ {step.command}", *got, f"(exit {code})"])
+            assert code == step.exit, f"{told}\nexpected (exit {step.exit})"
+            if step.command.startswith(("sopsync", "live")):
+                assert matches(step.expected, got), "\n".join([told, "--- expected", *step.expected])
+
+    def step(self, step: Step) -> tuple[int, str]:
+        """(exit code, everything printed) of one step."""
+        word, *words = shlex.split(step.command)
+        if word == "sopsync":
+            return capture(words)
+        action = getattr(self, f"do_{word}", None)
+        assert action is not None, f"line {step.line}: no such word: {word}"
+        said = action(words, step.body) if word == "write" else action(words)
+        return 0, said or ""
+
+    def do_put(self, words: list[str]) -> None:
+        """put FILE key=value …"""
+        path, pairs = words[0], [word.split("=", 1) for word in words[1:]]
+        at = self.repo.path / path
+        if at.exists():
+            for key, value in pairs:
+                pointer = "".join(f'["{part}"]' for part in key.split("."))
+                self.sops("set", path, pointer, f'"{value}"')
+            return
+        lines = [f"{key}: {value}" if key else value for key, value in pairs]
+        self.repo.write(path, self.encrypt(path, "\n".join(lines) + "\n"))
+
+    def encrypt(self, path: str, plain: str, kind: str = "") -> bytes:
+        """The SOPS file of this plaintext, which is never on disk."""
+        fmt = kind or {".yaml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}[Path(path).suffix]
+        args = ["encrypt", "--age", self.recipient, "--input-type", fmt, "--output-type", fmt, "/dev/stdin"]
+        return self.sops(*args, data=plain.encode())
+
+    def sops(self, *args: str, data: bytes | None = None) -> bytes:
+        done = subprocess.run([tool("sops"), *args], cwd=self.repo.path, input=data, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def do_unset(self, words: list[str]) -> None:
+        for key in words[1:]:
+            self.sops("unset", words[0], f'["{key}"]')
+
+    def do_drop(self, words: list[str]) -> None:
+        for path in words:
+            self.repo.remove(path)
+
+    def do_rename(self, words: list[str]) -> None:
+        (self.repo.path / words[1]).parent.mkdir(parents=True, exist_ok=True)
+        (self.repo.path / words[0]).rename(self.repo.path / words[1])
+
+    def do_rotate(self, words: list[str]) -> None:
+        self.sops("rotate", "-i", words[0])
+
+    def do_write(self, words: list[str], body: list[str]) -> None:
+        text = "\n".join(body).replace("$RECIPIENT", self.recipient) + "\n"
+        self.repo.write(words[0], text)
+
+    def do_commit(self, words: list[str]) -> None:
+        self.repo.commit(" ".join(words))
+
+    def do_git(self, words: list[str]) -> str:
+        return self.repo.git(*words)
+
+    def do_as(self, words: list[str]) -> None:
+        for word in words:
+            name, _, value = word.partition("=")
+            self.monkeypatch.setenv(name, value)
+
+    def do_outside(self, words: list[str]) -> None:
+        """outside DEED NAME [key=value …]"""
+        deed, name, *pairs = words
+        values = dict(pair.split("=", 1) for pair in pairs)
+        act = getattr(self.outside, deed)
+        if values:
+            act(name, Payload(fields={key: Secret(value.encode()) for key, value in values.items()}))
+        else:
+            act(name)
+
+    def do_live(self, words: list[str]) -> str:
+        """live NAME [key=value …]: the keys that are live; `key: as told` or `key: different` for each pair."""
+        name, *pairs = words
+        live = self.outside.peek(name)
+        if live is None:
+            return "nothing"
+        fields = live.as_fields()
+        told = dict(pair.split("=", 1) for pair in pairs)
+        return "\n".join(
+            f"{key}: {'as told' if key in fields and fields[key].reveal() == value.encode() else 'different'}"
+            for key, value in told.items()
+        ) or ", ".join(sorted(fields))
+
+
+def capture(argv: list[str]) -> tuple[int, str]:
+    """(exit code, standard output and error together) of one sopsync command, in this process."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = run(argv)
+    return code, said.getvalue()
+
+
+def stories(folder: Path) -> Iterator[Path]:
+    """Every story of a folder, by name."""
+    yield from sorted(folder.glob("*.txt"))
