@@ -1,0 +1,5 @@
+"""`python -m sopsync`."""
+
+from sopsync.cli import main
+
+main()
