@@ -116,7 +116,7 @@ class Session:
         """Carry out every writing change of `plan`."""
         stores, _ = self._stores
         wanted = [c.desired for c in plan.writes() if c.desired is not None]
-        commits = origin_commits(self.repo, self.commit, wanted, self.documents)
+        commits = origin_commits(self.repo, self.commit, wanted, self.keyring)
         return apply(plan, stores, Means(self.documents.payload, lambda want: commits[want.ref], stop, report))
 
     def check_commit(self, *, require_signed: bool, allowed_signers: Path | None) -> None:
