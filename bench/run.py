@@ -16,7 +16,7 @@ def start_up() -> list[Row]:
     bare = "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"
     ours = seconds(lambda: command([sys.executable, "-m", "sopsync", "--help"]), times=7)
     peer = seconds(lambda: command([sys.executable, "-c", bare]), times=7)
-    return [Row("sopsync --help", ours, peer, "a bare typer program", "at least 0.5×")]
+    return [Row("sopsync --help", ours, peer, "a bare typer program", "at least 0.5")]
 
 
 def main() -> None:
