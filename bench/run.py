@@ -27,10 +27,10 @@ def main() -> None:
     against, grown = store.rows()
     made += against
     lines = ["| what | sopsync | peer | times faster | goal |", "|---|---|---|---|---|"]
-    for row in made:
-        lines.append(
-            f"| {row.what} | {row.ours:.3f} s | {row.peer:.3f} s ({row.peer_name}) | {row.ratio:.1f}× | {row.goal} |"
-        )
+    lines += [
+        f"| {row.what} | {row.ours:.3f} s | {row.peer:.3f} s ({row.peer_name}) | {row.ratio:.1f} | {row.goal} |"
+        for row in made
+    ]
     lines += ["", "A no-op plan, as the store grows (OpenBao):", "", GROWTH, *grown]
     lines += [
         "",
