@@ -1,0 +1,95 @@
+"""Killed anywhere, then run again: every value right, no version too many, a clean plan. On both stores, many times."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sopsync.cli import run
+from tests.support.story import Stage, capture
+
+TRIALS = 50
+ENTRIES = 12
+
+
+def killed(argv: list[str], after: float) -> bool:
+    """Run sopsync in a forked process and kill it `after` seconds; whether it was still running."""
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 1)
+        os.dup2(devnull, 2)
+        os._exit(run(argv))
+    watched = os.pidfd_open(child)
+    ended, _, _ = select.select([watched], [], [], after)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(watched)
+    return not ended
+
+
+def values(round_: int) -> list[str]:
+    return [f"k{i:02}=canary-{round_}-{i}" for i in range(ENTRIES)]
+
+
+def trial_by_kill(stage: Stage, settings: str, versions: Callable[[str], int]) -> None:
+    """Rounds of: change every value, apply and be killed, apply again, look."""
+    stage.do_write(
+        ["sopsync.yaml"],
+        [
+            "version: 1",
+            "owner: acme",
+            "stores:",
+            f"  s: {settings}",
+            "thresholds: {updates: {share: 1}, deletes: {share: 1}}",
+            "sync:",
+            "  - from: api.yaml",
+            "    to: [{store: s, name: 'api/{key}'}]",
+        ],
+    )
+    stage.do_put(["api.yaml", *values(0)])
+    stage.do_commit(["Start"])
+    assert capture(["apply", "--yes", "-q"])[0] == 0
+    stage.repo.write("api.yaml", stage.encrypt("api.yaml", plain(1)))
+    stage.do_commit(["Round 1"])
+    start = time.perf_counter()
+    assert capture(["apply", "--yes", "-q"]) == (0, f"Applied: {ENTRIES} update.\n")
+    whole = time.perf_counter() - start
+    chance = random.Random(20)
+    landed = 0
+    for round_ in range(2, TRIALS + 2):
+        stage.repo.write("api.yaml", stage.encrypt("api.yaml", plain(round_)))
+        stage.do_commit([f"Round {round_}"])
+        landed += killed(["apply", "--yes", "-q"], chance.uniform(0, whole * 1.2))
+        code, said = capture(["apply", "--yes", "-q"])
+        assert code == 0, said
+        assert capture(["plan", "--verify", "-q"]) == (0, f"No changes. {ENTRIES} entries verified by value.\n")
+        for pair in values(round_):
+            key, value = pair.split("=")
+            assert stage.do_live([f"api/{key}", f"value={value}"]) == "value: as told"
+            assert versions(f"api/{key}") == round_ + 1
+    assert landed > TRIALS // 4, "most kills came too late to prove anything"
+
+
+def plain(round_: int) -> str:
+    return "".join(pair.replace("=", ": ") + "\n" for pair in values(round_))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open (Linux)")
+def test_local(local_stage: Stage, tmp_path: Path) -> None:
+    import sqlite3
+
+    def versions(name: str) -> int:
+        with sqlite3.connect(local_stage.repo.path / ".sopsync/store.db") as db:
+            (count,) = db.execute("SELECT count(*) FROM versions WHERE name = ?", [name]).fetchone()
+        return int(count)
+
+    trial_by_kill(local_stage, f"{{type: local, recipients: [{local_stage.recipient}]}}", versions)
