@@ -1,0 +1,11 @@
+"""Git as sopsync sees it: commits and what they hold, read by children that trust nothing a repository says."""
+
+from __future__ import annotations
+
+from sopsync.git.commit import CommitInfo
+from sopsync.git.history import History, Revision
+from sopsync.git.repository import Repository
+from sopsync.git.signature import Signature
+from sopsync.git.tree import Tree, TreeEntry
+
+__all__ = ["CommitInfo", "History", "Repository", "Revision", "Signature", "Tree", "TreeEntry"]

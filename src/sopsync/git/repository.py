@@ -1,0 +1,247 @@
+"""What sopsync reads from a git repository: commits and what they hold, never the work tree."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from sopsync.errors import Problem, SourceError
+from sopsync.git.commit import CommitInfo, Header
+from sopsync.git.history import History, Revision
+from sopsync.git.locate import locate
+from sopsync.git.objects import Object, Objects, TooLarge
+from sopsync.git.process import Answer, Git, raw, shown, text
+from sopsync.git.signature import Signature, verify
+from sopsync.git.tree import Tree, TreeEntry, lfs_pointer, not_a_file
+from sopsync.git.worktree import edited
+
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_BRANCH = re.compile(r"(?!-)[^\x00-\x20\x7f~^:?*\[\\]+")
+_TREES = 4
+"""Trees kept: the commit's, the config's, HEAD; those of older commits come and go."""
+
+
+class Repository:
+    """One repository, through a handful of git processes. Close it, or use it as a context manager."""
+
+    def __init__(self, git: Git, *, base: Path, bare: bool, shallow: bool) -> None:
+        self.base = base
+        """Top of the work tree; the repository itself if it is bare."""
+        self._git = git
+        self._bare = bare
+        self._shallow = shallow
+        self._objects = Objects(git)
+        self._lock = Lock()
+        self._trees: dict[str, Tree] = {}
+        self._roots: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, path: Path) -> Repository:
+        """The repository that holds `path`: a work tree or a directory in it, a linked worktree, a bare repository."""
+        base, git_dir = locate(path)
+        git = Git(base, os.environ)
+        # git looks for itself too: it knows whose repositories it may trust (safe.directory)
+        answer = git.run("rev-parse", "--is-bare-repository", "--is-shallow-repository", "--absolute-git-dir")
+        if answer.code:
+            raise _unreadable(base, answer)
+        bare, shallow, found = text(answer.out).removesuffix("\n").split("\n", 2)
+        if not git_dir.samefile(os.fsdecode(raw(found))):
+            raise SourceError(
+                "git sees another repository here", where=shown(str(path)), hint=f"look at {shown(found)}"
+            )
+        return cls(git, base=base, bare=bare == "true", shallow=shallow == "true")
+
+    # -- commits
+
+    def resolve(self, rev: str) -> str:
+        """The full id of the commit that `rev` names."""
+        # no options, no second line, no `commit:path` and `:/text`
+        if not rev or rev.startswith("-") or set(rev) & set("\0\n\r:"):
+            raise SourceError(f"not a revision: {shown(rev)!r}", hint="name a commit, branch or tag")
+        found = self._objects.find(f"{rev}^{{commit}}")
+        if found is None:
+            empty = rev == "HEAD"
+            what = "the repository has no commit yet" if empty else f"no commit {shown(rev)!r}, or more than one"
+            raise SourceError(what, hint="git commit" if empty else "git fetch, or write the commit id in full")
+        return found.oid
+
+    def has(self, commit: str) -> bool:
+        """Whether this clone has the commit (a full id)."""
+        found = self._objects.find(commit) if _OID.fullmatch(commit) else None
+        return found is not None and found.kind == "commit"
+
+    def info(self, commit: str) -> CommitInfo:
+        """Who, when and why."""
+        return self._header(commit).info(commit)
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `newer` descends from `older` or is it. False for an `older` that this clone does not have."""
+        self._header(newer)
+        if not self.has(older):
+            return False
+        answer = self._git.run("merge-base", "--is-ancestor", older, newer)
+        if answer.code not in (0, 1):
+            raise answer.failure(f"git cannot compare {older[:10]} with {newer[:10]}")
+        if answer.code == 1:
+            self._need_whole_history()  # where history is cut, a missing link proves nothing
+        return answer.code == 0
+
+    def root(self, commit: str) -> str:
+        """The first commit of the repository: where the line of first parents from `commit` ends.
+
+        Merging another repository's history (its first commit comes with it) does not change the answer.
+        """
+        if commit not in self._roots:
+            self._need_whole_history()
+            self._header(commit)
+            found = self._git.must("rev-list", "--first-parent", "--max-parents=0", commit)
+            self._roots[commit] = found.decode("ascii").split()[0]
+        return self._roots[commit]
+
+    def branch(self) -> str:
+        """The checked-out branch, or "" (a detached HEAD)."""
+        answer = self._git.run("symbolic-ref", "--quiet", "HEAD")
+        return text(answer.out).removesuffix("\n").removeprefix("refs/heads/") if answer.code == 0 else ""
+
+    def on_branch(self, commit: str, branch: str) -> bool:
+        """Whether `commit` is in the history of `branch`: the local one, or that of any remote as last fetched."""
+        if not _BRANCH.fullmatch(branch):
+            raise SourceError(f"not a branch name: {shown(branch)!r}", hint="branch: names one, such as main")
+        self._header(commit)
+        # one segment for the remote: origin/main is the branch main, origin/feature/main is not
+        refs = (raw(f"refs/heads/{branch}"), raw(f"refs/remotes/*/{branch}"))
+        if self._git.must("for-each-ref", f"--contains={commit}", "--count=1", "--format=x", *refs):
+            return True
+        if not self._git.must("for-each-ref", "--count=1", "--format=x", *refs):
+            hint = f"git fetch origin {shown(branch)}:refs/remotes/origin/{shown(branch)}"
+            raise SourceError(f"this clone has no branch {shown(branch)}", hint=hint)
+        self._need_whole_history()
+        return False
+
+    def signature(self, commit: str, allowed_signers: Path | None) -> Signature:
+        """Whether a key listed in `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS) signed the commit."""
+        return verify(self._git, commit, self._header(commit).signature, allowed_signers)
+
+    # -- files
+
+    def tree(self, commit: str) -> Tree:
+        """Every path of the commit, whatever its bytes."""
+        with self._lock:
+            if commit not in self._trees:
+                self._header(commit)
+                listed = self._git.must("ls-tree", "-r", "-z", "--full-tree", commit)
+                self._trees[commit] = Tree(commit, listed.split(b"\0")[:-1])
+                if len(self._trees) > _TREES:
+                    del self._trees[next(iter(self._trees))]
+            return self._trees[commit]
+
+    def read(self, tree: Tree, paths: Iterable[str], *, strict: bool = True) -> dict[str, bytes]:
+        """Path → content. One SourceError for all paths that are no plain file of bearable size; unless `strict`, those
+        are left out. What should be there and is not (a partial clone) is an error always."""
+        found: dict[str, bytes] = {}
+        problems: list[Problem] = []
+        for path in paths:
+            got = self._file(path, tree.get(path))
+            if isinstance(got, Problem):
+                problems.append(got)
+            else:
+                found[path] = got
+        if problems and strict:
+            raise SourceError.of(problems)
+        return found
+
+    def blob(self, oid: str) -> bytes:
+        """The content of one file, by object id."""
+        return self._object(oid, "blob").data
+
+    def uncommitted(self, paths: Collection[str]) -> tuple[str, ...]:
+        """Those of `paths` that differ from HEAD in the index or the work tree, or are not in git at all."""
+        if self._bare:
+            return ()
+        head = self._objects.find("HEAD^{commit}")
+        committed = self.tree(head.oid) if head else {}
+        return edited(self._git, self.base, {path: committed[path].oid if path in committed else "" for path in paths})
+
+    # -- history
+
+    def histories(self, paths: Collection[str], commit: str) -> History:
+        """The revisions of those of `paths` that are files in `commit`. Use it as a context manager."""
+        self._need_whole_history()
+        tree = self.tree(commit)
+        files = {path: tree[path].oid for path in paths if path in tree and tree[path].kind == "file"}
+        return History(self._git, lambda of: self._header(of).parents, commit, files)
+
+    def history(self, path: str, commit: str) -> Iterator[Revision]:
+        """The revisions of one file, newest first (by commit time; never before all that came from it)."""
+        with self.histories([path], commit) as files:
+            newest = files.newest(path)
+            order = itertools.count()
+            heap = [(0, next(order), newest)] if newest else []
+            seen = {newest}
+            while heap:
+                revision = heapq.heappop(heap)[2]
+                yield revision
+                for before in files.older(revision):
+                    if before not in seen:
+                        seen.add(before)
+                        heapq.heappush(heap, (-self._header(before.commit).committed, next(order), before))
+
+    # -- the rest
+
+    def _file(self, path: str, entry: TreeEntry | None) -> bytes | Problem:
+        problem = not_a_file(path, entry)
+        if entry is None or problem:
+            assert problem  # noqa: S101 - a missing entry is a problem
+            return problem
+        try:
+            data = self.blob(entry.oid)
+        except TooLarge as error:
+            return Problem(shown(path), error.problems[0].what, error.problems[0].hint)
+        return lfs_pointer(path, data) or data
+
+    def _header(self, commit: str) -> Header:
+        if not _OID.fullmatch(commit):
+            raise SourceError(f"not a full commit id: {shown(commit)!r}", hint="git rev-parse gives it")
+        return Header.of(self._object(commit, "commit").data)
+
+    def _object(self, oid: str, kind: str) -> Object:
+        found = self._objects.find(oid)
+        if found is None or found.kind != kind:
+            hint = "git fetch; a partial clone lacks content: clone without --filter"
+            raise SourceError(f"this clone has no {kind} {oid[:10]}", hint=hint)
+        return found
+
+    def _need_whole_history(self) -> None:
+        if self._shallow:
+            raise SourceError(
+                "this clone is shallow: where its history is cut, nobody can tell what came before",
+                hint="fetch the whole history: git fetch --unshallow (actions/checkout: fetch-depth: 0)",
+            )
+
+    def close(self) -> None:
+        """End all child processes. May be called twice."""
+        self._objects.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _unreadable(base: Path, answer: Answer) -> SourceError:
+    """Why git will not work here."""
+    where = shown(str(base))
+    if any("dubious ownership" in line for line in answer.err):
+        hint = f"if you trust it: git config --global --add safe.directory {where}"
+        return SourceError("the repository belongs to somebody else, so git will not read it", where=where, hint=hint)
+    return SourceError(f"git cannot read this repository: {answer.err[0][:300]}", where=where, hint="git status there")
