@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-pytest_plugins = ("pytester", "tests.support.guard")
+pytest_plugins = ("pytester", "tests.support.guard", "sopsync.stores.testing.plugin")
 
 _FOREIGN = (
     "SOPS_",

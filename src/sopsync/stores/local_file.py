@@ -19,7 +19,7 @@ _SCHEMA = 1
 _BUSY = 10.0
 """Seconds to wait for another process to finish its transaction."""
 
-# A version is written once: its row may be stamped anew, never filled with another value.
+# A version is written once and stays: a number that somebody saw never comes to stand for another value.
 _LAYOUT = f"""
 BEGIN;
 CREATE TABLE entries (name TEXT PRIMARY KEY, live INTEGER NOT NULL, stamp TEXT NOT NULL, origin TEXT NOT NULL,
@@ -29,6 +29,8 @@ CREATE TABLE versions (name TEXT, version INTEGER, sealed BLOB NOT NULL, stamp T
 CREATE TABLE fences (owner TEXT PRIMARY KEY, fence TEXT NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER versions_are_final BEFORE UPDATE OF name, version, sealed ON versions
   BEGIN SELECT RAISE(ABORT, 'a version is never changed'); END;
+CREATE TRIGGER versions_stay BEFORE DELETE ON versions
+  BEGIN SELECT RAISE(ABORT, 'a version is never removed'); END;
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_SCHEMA};
 COMMIT;

@@ -1,9 +1,9 @@
 """What a store's author writes to have it tested: a way to open it, a wire that can fail, and a foreign hand.
 
-    class TestMyStore(Contract):
-        @pytest.fixture
-        def empty(self) -> Callable[[], Harness]:      # each call: an empty place of its own
-            return lambda: MyHarness(...)
+class TestMyStore(Contract):
+    @pytest.fixture
+    def empty(self) -> Callable[[], Harness]:      # each call: an empty place of its own
+        return lambda: MyHarness(...)
 """
 
 from __future__ import annotations
@@ -72,8 +72,14 @@ class Outside(Protocol):
     """A foreign writer: changes the store through its API without going through sopsync, so that nothing of ours is
     written or updated but what the store itself does. A deed that finds nothing to act on does nothing."""
 
-    can_roll_back: bool
-    """The store has a notion of an older version becoming live again."""
+    @property
+    def can_roll_back(self) -> bool:
+        """The store has a notion of an older version becoming live again."""
+
+    @property
+    def reuses_versions(self) -> bool:
+        """An entry deleted for good and put again has the versions it had before, so that nobody who looked before can
+        tell. A known blind spot: it is then not tried between a look and a write."""
 
     def peek(self, name: str) -> Payload | None:
         """The live value, None if there is none. Not counted, never fails."""
@@ -122,10 +128,15 @@ class Expected:
 class Harness(Protocol):
     """One empty place in a store (a file, a mount, a prefix) and everything needed to test it there."""
 
-    outside: Outside
-    expected: Expected
-    odd_names: tuple[str, ...]
-    """The strangest names the store takes: odd characters, spaces, the longest."""
+    @property
+    def outside(self) -> Outside: ...
+
+    @property
+    def expected(self) -> Expected: ...
+
+    @property
+    def odd_names(self) -> tuple[str, ...]:
+        """The strangest names the store takes: odd characters, spaces, the longest."""
 
     def open(self, wire: Wire) -> Store:
         """A fresh client on this place, every API call of which goes through `wire`."""
