@@ -37,7 +37,7 @@ def rules(paths: Sequence[str]) -> tuple[Found, ...]:
         parts = PurePosixPath(path).parts
         groups[len(parts), PurePosixPath(path).suffix, parts[0] if len(parts) > 1 else ""].append(path)
     patterns = [made for files in groups.values() for made in _patterns(files)]
-    for namer in (_short, _full, _suffixed):
+    for namer in (_short, _full, _suffixed, _as_it_is):
         found = tuple(Found(pattern, namer(pattern), tuple(files)) for pattern, files in patterns)
         names = [name for rule in found for name in _entries(rule)]
         if len(set(names)) == len(names):
@@ -69,6 +69,11 @@ def _full(pattern: str) -> str:
 
 def _suffixed(pattern: str) -> str:
     return _full(pattern) + "-" + PurePosixPath(pattern).suffix.removeprefix(".")
+
+
+def _as_it_is(pattern: str) -> str:
+    """The path itself: no two files share it."""
+    return "/".join(_parts(pattern)) + "-" + PurePosixPath(pattern).suffix.removeprefix(".")
 
 
 def _entries(rule: Found) -> list[str]:
