@@ -1,0 +1,57 @@
+"""Runs a command that prints a key: no shell, bounded in time and output, and nothing it says reaches an error."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import threading
+from collections.abc import Mapping
+
+SECONDS = 60
+"""Long enough for somebody to touch a hardware key."""
+
+MOST = 1 << 20
+"""Bytes of output: key files are a few hundred."""
+
+
+class Failed(Exception):
+    """Why there is no output; free of anything the command said, and of its arguments."""
+
+
+def output_of(line: str, variables: Mapping[str, str], *, seconds: float = SECONDS) -> bytes:
+    """Standard output of `line`, split as a shell would and run without one. Raises Failed."""
+    try:
+        argv = shlex.split(line)
+    except ValueError:
+        raise Failed("has an unclosed quote") from None
+    if not argv:
+        raise Failed("is empty")
+    try:
+        process = subprocess.Popen(
+            argv, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except (OSError, ValueError):
+        raise Failed("names a program that cannot be started") from None
+    printed: list[bytes] = []
+    pipe = process.stdout
+    assert pipe is not None  # noqa: S101 - asked for above
+    # A thread, because a grandchild may hold the pipe open after its parent was killed: then it is left behind.
+    reader = threading.Thread(target=lambda: printed.append(pipe.read(MOST + 1)), daemon=True)
+    reader.start()
+    reader.join(seconds)
+    try:
+        if reader.is_alive():
+            raise Failed(f"did not end within {seconds:g} s")
+        if len(printed[0]) > MOST:
+            raise Failed("printed too much")
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"did not end within {seconds:g} s") from None
+    finally:
+        process.kill()
+        process.wait()
+        if not reader.is_alive():
+            pipe.close()
+    if code:
+        raise Failed(f"failed (exit code {code})")
+    return printed[0]
