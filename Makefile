@@ -54,7 +54,7 @@ check: $(VENV)/.installed
 	@$(PY) -m pytest -q tests/test_architecture.py
 
 bench: $(VENV)/.installed
-	@$(PY) -m bench $(ARGS)
+	@$(PY) bench/run.py $(ARGS)
 
 format: $(VENV)/.installed
 	@$(PY) -m ruff format $(SOURCES)
