@@ -43,11 +43,13 @@ class VersionLaws:
         name = place.harness.name("entry")
         first = place.write(name, place.some("one"), stamp("a"))
         second = place.write(name, place.some("two"), stamp("b"), expect=first)
-        third = place.write(name, place.some("two"), stamp("b"), expect=second)
+        # and back: what it held before is no reason not to write it
+        third = place.write(name, place.some("one"), stamp("a"), expect=second)
         assert len({first, second, third}) == 3
+        assert place.holds(name, place.some("one"))
         seen = place.see(name)
         assert (seen.state, seen.version, seen.vouched) == (State.PRESENT, third, True)
-        assert seen.stamp == stamp("b").naming(third)
+        assert seen.stamp == stamp("a").naming(third)
 
     def test_a_restamp_makes_no_version(self, empty: Empty) -> None:
         place = Place(empty())
