@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sopsync.errors import ConfigError, DecryptError, Reason
 from sopsync.sops.keys import rage, sshkeys
-from sopsync.sops.keys.base import CannotOpen, Surroundings, clean, short, short_recipient
+from sopsync.sops.keys.base import CannotOpen, Surroundings, short, short_recipient
 from sopsync.sops.keys.identities import Found, Locked, Stanza, at_hand, by_command
 from sopsync.sops.metadata import MasterKey
 
@@ -114,7 +114,7 @@ def _ask(locked: Locked, prompt: Callable[[str], str]) -> Found:
 
 def _refusal(found: Found, recipient: str, stanzas: Sequence[Stanza], *, damaged: bool) -> CannotOpen:
     """Why none of these opened it, and what would."""
-    wanted = short_recipient(clean(recipient)) if recipient else "age"
+    wanted = short_recipient(recipient) if recipient else "age"
     if damaged:
         return CannotOpen(f"{wanted}: the wrapped key is damaged")
     if recipient.startswith(("age1pq1", "age1tagpq1")):

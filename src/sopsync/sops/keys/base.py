@@ -77,28 +77,29 @@ def clean(text: str, limit: int = 200) -> str:
 
 def short(key: MasterKey) -> str:
     """A key as messages name it: long recipients cut in the middle, everything a person must copy whole."""
-    label = clean(key.label) or "(unnamed)"
     match key.type:
         case "age":
-            return short_recipient(label)
+            return short_recipient(key.label) or "(unnamed)"
         case "pgp":
-            return f"PGP {label}"
+            return f"PGP {clean(key.label)}"
         case "hckms":
-            return f"Huawei KMS {label}"
+            return f"Huawei KMS {clean(key.label)}"
         case _:
-            return label
+            return clean(key.label) or "(unnamed)"
 
 
 def short_recipient(recipient: str) -> str:
     """`age1ql3…p5` for an age recipient, `ssh-ed25519 …qN4w` for an SSH one."""
     if recipient.startswith("ssh-"):
         kind, _, rest = recipient.partition(" ")
-        return f"{kind} …{rest.split(' ')[0][-8:]}"
-    return f"{recipient[:7]}…{recipient[-2:]}" if len(recipient) > 12 else recipient
+        return clean(f"{kind} …{rest.split(' ')[0][-8:]}")
+    return clean(f"{recipient[:7]}…{recipient[-2:]}" if len(recipient) > 12 else recipient)
 
 
 def decoded(text: str, what: str, *, urlsafe: bool = False) -> bytes:
-    """Strict base64; `urlsafe` is the URL alphabet without padding, as Azure's wrappings are written."""
+    """Strict base64; `urlsafe` is the URL alphabet without padding, as Azure's wrappings are written. Line ends are
+    skipped, as Go does."""
+    text = text.replace("\r", "").replace("\n", "")
     try:
         alphabet = b"-_" if urlsafe else None
         return base64.b64decode(text + "=" * (-len(text) % 4 if urlsafe else 0), alphabet, validate=True)
