@@ -20,14 +20,18 @@ from sopsync.stores.local_payload import pack, unpack
 from sopsync.stores.testing import Expected, Fault, Wire
 
 IDENTITY = x25519.Identity.generate()
+RECIPIENT = str(IDENTITY.to_public())
 _numbers = count()
 
 
 class AgeSealer:
-    """age through pyrage, with one identity for all tests."""
+    """age through pyrage: to any recipient, and from the one identity of this process."""
+
+    def __init__(self, recipient: str) -> None:
+        self._recipient = x25519.Recipient.from_str(recipient)
 
     def seal(self, plaintext: bytes) -> bytes:
-        sealed: bytes = encrypt(plaintext, [IDENTITY.to_public()])
+        sealed: bytes = encrypt(plaintext, [self._recipient])
         return sealed
 
     def open(self, ciphertext: bytes) -> bytes:
@@ -35,7 +39,7 @@ class AgeSealer:
         return opened
 
 
-SEALER = AgeSealer()
+SEALER = AgeSealer(RECIPIENT)
 
 
 def sqlite_error(code: int, text: str) -> sqlite3.OperationalError:
