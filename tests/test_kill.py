@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sopsync.cli import run
-from tests.support.story import Stage, capture
+from tests.support.story import Stage, capture, local_outside
 
 TRIALS = 50
 ENTRIES = 12
@@ -84,8 +84,10 @@ def plain(round_: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open (Linux)")
-def test_local(local_stage: Stage, tmp_path: Path) -> None:
+def test_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sqlite3
+
+    local_stage = Stage(tmp_path, monkeypatch, local_outside)
 
     def versions(name: str) -> int:
         with sqlite3.connect(local_stage.repo.path / ".sopsync/store.db") as db:

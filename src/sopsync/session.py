@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -19,7 +19,7 @@ from sopsync.change import Change, Plan
 from sopsync.config import Config, load_config, owner_pattern, target_for
 from sopsync.detail import key_detail
 from sopsync.documents import Documents
-from sopsync.errors import ConfigError, Problem, Refused, StoreError
+from sopsync.errors import ConfigError, Problem, Refused, SourceError, StoreError
 from sopsync.fence import judge
 from sopsync.git import Repository
 from sopsync.guard import guard
@@ -59,6 +59,7 @@ class Session:
         self.manifests = manifest.load(self.tree, self._read, self.config, sops.parse)
         self.keyring = sops.Keyring.from_environment(ask.environ, allow_hosts=self.config.allow_hosts)
         self.documents = Documents(lambda path: self._read([path])[path], self.keyring)
+        self._earlier: dict[tuple[str, str], Mapping[Ref, Desired]] = {}
         self._check_filters()
 
     def __enter__(self) -> Self:
@@ -89,7 +90,8 @@ class Session:
         changes = diff(desired, surveys, self._scope(desired, fences))
         verified = 0
         if sealed:
-            changes = tuple(key_detail(change, self._desired_at, fences) for change in changes)
+            applied = [fence.commit for fence in fences.values()]
+            changes = tuple(key_detail(change, self._desired_at, applied) for change in changes)
         else:
             verified = sum(map(verify, changes))
             changes = unseal(changes, stores, self.documents.payload, self._genuine, verify)
@@ -179,6 +181,21 @@ class Session:
             if (not self.ask.stores or ref.store in self.ask.stores)
             and (not globs or any(fnmatchcase(want.origin.path, glob) for glob in globs))
         }
+
+    def _desired_at(self, commit: str, origin: Origin, ref: Ref) -> Desired | None:
+        """An entry as git wanted it at an earlier commit, by today's config; None if nobody can tell."""
+        at = (commit, origin.path)
+        if at not in self._earlier:
+            try:
+                tree = self.repo.tree(commit)
+                read = partial(self.repo.read, tree)
+                found = (
+                    manifest.load([origin.path], read, self.config, sops.parse).desired if origin.path in tree else {}
+                )
+            except (ConfigError, SourceError):
+                found = {}
+            self._earlier[at] = found
+        return self._earlier[at].get(ref)
 
     @cached_property
     def _stores(self) -> tuple[dict[str, Store], dict[str, StoreError]]:

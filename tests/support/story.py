@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ import pytest
 
 from sopsync.cli import run
 from sopsync.model import Payload, Secret
+from tests.stores.local_harness import IDENTITY, LocalOutside
 from tests.support.repo import Repo
 from tests.support.servers import tool
 
@@ -73,18 +73,13 @@ def matches(expected: list[str], got: list[str]) -> bool:
 class Stage:
     """Where a story plays: a repository, an age key in the environment, and a store with a foreign writer."""
 
-    def __init__(self, tmp: Path, monkeypatch: pytest.MonkeyPatch, outside: Any) -> None:
-        from pyrage import x25519
-
+    def __init__(self, tmp: Path, monkeypatch: pytest.MonkeyPatch, outside: Callable[[Repo], Any]) -> None:
         self.repo = Repo.init(tmp / "acme")
-        self.outside = outside
+        self.outside = outside(self.repo)
         self.monkeypatch = monkeypatch
-        identity = x25519.Identity.generate()
-        self.recipient = str(identity.to_public())
-        for name in list(os.environ):
-            if name.startswith(("SOPS_", "GIT_", "VAULT_", "AWS_")):
-                monkeypatch.delenv(name)
-        monkeypatch.setenv("SOPS_AGE_KEY", str(identity))
+        self.recipient = str(IDENTITY.to_public())
+        self.variables: dict[str, str] = {}
+        monkeypatch.setenv("SOPS_AGE_KEY", str(IDENTITY))
         monkeypatch.setenv("HOME", str(tmp))
         monkeypatch.chdir(self.repo.path)
 
@@ -148,6 +143,8 @@ class Stage:
 
     def do_write(self, words: list[str], body: list[str]) -> None:
         text = "\n".join(body).replace("$RECIPIENT", self.recipient) + "\n"
+        for name, value in self.variables.items():
+            text = text.replace(f"${name}", value)
         self.repo.write(words[0], text)
 
     def do_commit(self, words: list[str]) -> None:
@@ -183,6 +180,11 @@ class Stage:
             f"{key}: {'as told' if key in fields and fields[key].reveal() == value.encode() else 'different'}"
             for key, value in told.items()
         ) or ", ".join(sorted(fields))
+
+
+def local_outside(repo: Repo) -> LocalOutside:
+    """A foreign hand in the embedded store of a repository."""
+    return LocalOutside(repo.path / ".sopsync" / "store.db")
 
 
 def capture(argv: list[str]) -> tuple[int, str]:
