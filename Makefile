@@ -60,12 +60,14 @@ format: $(VENV)/.installed
 	@$(PY) -m ruff format $(SOURCES)
 	@$(PY) -m ruff check --fix $(SOURCES)
 
-# requirements.txt: what a user's installation needs, every extra included. requirements-dev.txt: the same and our tools.
+# requirements.txt: what an installation needs, every extra included. requirements-dev.txt: the same, and our tools.
+# requirements-build.txt: what makes a wheel, for the Dockerfile.
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
-	--annotation-style line --custom-compile-command "make lock" --extra all $(ARGS) pyproject.toml
+	--annotation-style line --custom-compile-command "make lock" $(ARGS)
 lock: $(VENV)/.installed
-	@$(UV_COMPILE) -o requirements.txt
-	@$(UV_COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+	@$(UV_COMPILE) pyproject.toml --extra all -o requirements.txt
+	@$(UV_COMPILE) pyproject.toml --extra all --group dev -c requirements.txt -o requirements-dev.txt
+	@$(UV_COMPILE) --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean:
 	rm -rf .venv .venv-ci demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.work

@@ -41,7 +41,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 
 @pytest.mark.parametrize("page", RUN)
 def test_sessions_go_as_shown(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage(tmp_path, monkeypatch, None)
+    stage = Stage(tmp_path, monkeypatch, lambda _repo: None)
     stage.play(RUN[page])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     env = {**stage.repo.env, **os.environ, "PATH": path, "COLUMNS": "120"}
