@@ -1,4 +1,4 @@
-"""Neither the caller's environment nor a repository's own config aims git elsewhere, runs a program or sees a secret."""
+"""Neither the caller's environment nor a repository's own config aims git elsewhere, runs programs or sees secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from sopsync.git import Repository
 with Repository.open(Path(sys.argv[1])) as repo:
     commit = repo.resolve("HEAD")
     tree = repo.tree(commit)
-    print(commit, sorted(tree), repo.read(tree, ["f"]), repo.root(commit), repo.branch(), repo.on_branch(commit, "main"))
+    print(commit, sorted(tree), repo.read(tree, ["f"]))
+    print(repo.root(commit), repo.branch(), repo.on_branch(commit, "main"))
     print(repo.info(commit).subject, repo.is_ancestor(commit, commit), repo.uncommitted(["f"]))
     print([revision.commit for revision in repo.history("f", commit)], repo.signature(commit, Path(sys.argv[2])))
 """

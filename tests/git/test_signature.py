@@ -14,14 +14,7 @@ import pytest
 from sopsync.errors import SourceError
 from sopsync.git import Repository, Signature
 from tests.support.repo import Repo
-
-
-def need(program: str) -> None:
-    """Skip without the program, unless the run was asked to have it."""
-    if shutil.which(program) is None:
-        required = os.environ.get("SOPSYNC_TEST_REQUIRE", "")
-        assert program not in required, f"{program} is required and not installed"
-        pytest.skip(f"{program} is not installed; apt-get install openssh-client gpg")
+from tests.support.tools import need
 
 
 @pytest.fixture(params=["sha1", "sha256"])
