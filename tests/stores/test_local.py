@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sopsync.errors import Denied, Rejected, SopsyncError, StoreError, Unavailable
-from sopsync.model import State, Version
-from sopsync.stores import local_file
+from sopsync.errors import Conflict, Denied, Rejected, SopsyncError, StoreError, Unavailable
+from sopsync.model import Observed, State, Version
+from sopsync.stores import local, local_file
 from sopsync.stores.kinds import KINDS, Context
 from sopsync.stores.local import LocalStore
 from sopsync.stores.local_settings import LocalSettings
@@ -149,9 +149,32 @@ def test_somebody_elses_database_is_left_alone(path: Path, store: LocalStore) ->
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE entries (name TEXT)")
+        db.execute("PRAGMA user_version = 1")  # other programs count their layouts too
     content = path.read_bytes()
     _refused_by_all(store, Rejected)
     assert path.read_bytes() == content
+
+
+def test_a_file_that_vanishes_is_not_made_anew(path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look whether it is there and the call, which would then find an empty store."""
+    monkeypatch.setattr(local, "exists", lambda _path: True)
+    path.parent.mkdir()
+    for act in (lambda: store.survey(["entry"]), lambda: _write(store, "entry", expect=Version("1"))):
+        with pytest.raises(Denied):
+            act()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_name_that_cannot_be_is_not_there(store: LocalStore) -> None:
+    _write(store, "entry")
+    half = "half a pair: \ud83d"
+    assert store.survey([half]).entries[-1] == Observed(half, State.ABSENT)
+    assert list(store.history(half)) == []
+    with pytest.raises(Conflict):
+        store.read(half, expect=Version("1"))
+    with pytest.raises(Rejected) as caught:
+        _write(store, half)
+    str(caught.value).encode()
 
 
 def test_a_newer_layout_is_not_guessed_at(path: Path, store: LocalStore) -> None:
