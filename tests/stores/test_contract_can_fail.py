@@ -158,6 +158,20 @@ class TouchesAll(Written):
             raise
 
 
+class KeepsScratch(Written):
+    """Remembers on itself what it is writing."""
+
+    def carry_out(self, name: str, value: dict[str, bytes], stamp: Stamp, cas: int, tags: Mapping[str, str]) -> Version:
+        self.scratch = value
+        self.mark(name, stamp, cas)
+        return super().carry_out(name, self.scratch, stamp, cas, tags)
+
+
+class ClosesOnce(Toy):
+    def close(self) -> None:
+        del self.server
+
+
 class TellsTheValue(Toy):
     def fits(self, name: str, payload: Payload) -> None:
         try:
@@ -346,6 +360,8 @@ DEFECTS = [
     (ErrorIsEmpty, "a_failed_survey_is_never_an_empty_one", None),
     (SaysNothingOfAbsent, "an_empty_store_is_empty_and_stays_so", None),
     (SeesOnlyWhatWasAsked, "all_that_git_no_longer_wants_is_deleted", None),
+    (KeepsScratch, "one_client_serves_two_threads", None),
+    (ClosesOnce, "closing_twice_is_closing", None),
     (Chatty, "a_survey_takes_the_least_calls", 1),
     (Chatty, "after_apply_a_plan_finds_nothing", None),
     (Miscounts, "an_act_takes_the_least_calls", "read"),
@@ -389,7 +405,7 @@ def _id(value: object) -> str:
 @pytest.mark.parametrize(("store", "law", "of"), DEFECTS, ids=_id)
 def test_the_law_catches_it(store: type[Toy], law: str, of: object) -> None:
     given = [] if of is None else [of]
-    with pytest.raises((AssertionError, StoreError, pytest.fail.Exception)):
+    with pytest.raises((AssertionError, AttributeError, StoreError, pytest.fail.Exception)):
         getattr(Contract(), f"test_{law}")(lambda: ToyHarness(store), *given)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from threading import Barrier, Thread
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Thread
 
 import pytest
 
@@ -42,6 +43,32 @@ class RaceLaws:
                 client.survey([name])
             said = _run(_entrant(place, act, name, version, who=who, store=client) for who, client in clients.items())
             _judge(place, act, name, said)
+
+    def test_one_client_serves_two_threads(self, empty: Empty) -> None:
+        place = Place(empty())
+        place.store.survey([])
+        names = {who: place.harness.name(who) for who in _LETTERS}
+        meeting = Barrier(len(names))
+
+        def meet() -> None:
+            # the threads take turns, call by call; a client that lets only one in at a time is not waited for long
+            with suppress(BrokenBarrierError):
+                meeting.wait(0.2)
+
+        place.wire.rewind()
+        place.wire.deeds = dict.fromkeys(range(1, 50), meet)
+        said = _run(_entrant(place, "create", name, None, who=who, store=place.store) for who, name in names.items())
+        place.wire.rewind()
+        assert set(said.values()) == {None}
+        for who, name in names.items():
+            assert place.holds(name, place.some(who)), "two threads got into each other's way"
+            assert place.see(name).stamp == stamp(_LETTERS[who]).naming(place.version(name))
+
+    def test_closing_twice_is_closing(self, empty: Empty) -> None:
+        place = Place(empty())
+        place.write(place.harness.name("entry"), place.some("one"))
+        place.store.close()
+        place.store.close()
 
 
 def _interrupted(place: Place, act: str, call: int) -> int:
