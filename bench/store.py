@@ -109,6 +109,6 @@ def _growth(bao: OpenBao, place: Path, env: dict[str, str], recipient: str, *, f
     calls = re.search(r"bao: (\d+) calls", done.stderr.decode())
     assert plan["summary"]["unchanged"] == files * 10
     return (
-        f"| {files * 10:,} | {calls[1] if calls else '?'} | {plan['files_decrypted']} | {plan['verified']} "
+        f"| {files * 10:,} | {calls[1] if calls else '?'} | {plan['files_decrypted']} | {plan['values_read']} "
         f"| {taken:.2f} s | {peak:.0f} MB |"
     )

@@ -106,8 +106,8 @@ class Plan:
     filtered: bool = False
     opened: int = 0
     """Files decrypted."""
-    verified: int = 0
-    """Entries whose live value was compared."""
+    read: int = 0
+    """Live values read."""
 
     def writes(self) -> Iterator[Change]:
         """The changes that touch a store."""

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from sopsync import encode
-from sopsync.errors import DecryptError, Problem
+from sopsync.errors import DecryptError
 from sopsync.model import Desired, Payload
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class Documents:
             if path not in self._files:
                 try:
                     self._files[path] = sops.decrypt(
-                        self._read(path), format=sops.format_of(path), keyring=self._keyring
+                        self._read(path), format=sops.format_of(path), keyring=self._keyring, where=path
                     )
                 except DecryptError as error:
-                    self._files[path] = _at(path, error)
+                    self._files[path] = error
             found = self._files[path]
         if isinstance(found, DecryptError):
             raise found
@@ -48,12 +48,3 @@ class Documents:
     def payload(self, want: Desired) -> Payload:
         """What git wants, in the clear, shaped as the store will have it."""
         return encode.build(want.recipe, self.open(want.origin.path))
-
-
-def _at(path: str, error: DecryptError) -> DecryptError:
-    """The same error, saying which file."""
-    first = error.problems[0]
-    where = first.where if first.where.startswith(path) else f"{path}:{first.where}".rstrip(":")
-    named = DecryptError(first.what, reason=error.reason, hint=first.hint, where=where)
-    named.problems = (Problem(where, first.what, first.hint), *error.problems[1:])
-    return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -111,7 +112,7 @@ def approved(saved: SavedPlan, fresh: Plan) -> tuple[tuple[Change, ...], tuple[O
         if change is not None and _saved(change) == planned:
             go.append(change)
         else:
-            found = change or Change(ref, planned.action, planned.owner)
+            found = replace(change, action=planned.action) if change else Change(ref, planned.action, planned.owner)
             stale.append(Outcome(found, Status.STALE, None, Problem("", _moved(planned, change), _AGAIN)))
     return tuple(go), tuple(stale)
 

@@ -51,16 +51,17 @@ class Session:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self._open = ExitStack()
-        self.repo = self._open.enter_context(Repository.open(ask.repo))
-        self.commit = self.repo.resolve(ask.rev)
-        self.tree = self.repo.tree(self.commit)
-        self.config = self._load_config()
-        self.manifests = manifest.load(self.tree, self._read, self.config, sops.parse)
-        self.keyring = sops.Keyring.from_environment(ask.environ, allow_hosts=self.config.allow_hosts)
-        self.documents = Documents(lambda path: self._read([path])[path], self.keyring)
         self._earlier: dict[tuple[str, str], Mapping[Ref, Desired]] = {}
-        self._check_filters()
+        with ExitStack() as opening:
+            self.repo = opening.enter_context(Repository.open(ask.repo))
+            self.commit = self.repo.resolve(ask.rev)
+            self.tree = self.repo.tree(self.commit)
+            self.config = self._load_config()
+            self.manifests = manifest.load(self.tree, self._read, self.config, sops.parse)
+            self.keyring = sops.Keyring.from_environment(ask.environ, allow_hosts=self.config.allow_hosts)
+            self.documents = Documents(lambda path: self._read([path])[path], self.keyring)
+            self._check_filters()
+            self._open = opening.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -88,12 +89,10 @@ class Session:
             for owner, fence in survey.fences.items()
         }
         changes = diff(desired, surveys, self._scope(desired, fences))
-        verified = 0
         if sealed:
             applied = [fence.commit for fence in fences.values()]
             changes = tuple(key_detail(change, self._desired_at, applied) for change in changes)
         else:
-            verified = sum(map(verify, changes))
             changes = unseal(changes, stores, self.documents.payload, self._genuine, verify)
         return Plan(
             commit=self.commit,
@@ -107,7 +106,7 @@ class Session:
             sealed=sealed,
             filtered=self.filtered,
             opened=self.documents.opened,
-            verified=verified,
+            read=sum(change.same is not None for change in changes),
         )
 
     def refusals(self, plan: Plan, *, force: bool) -> tuple[Problem, ...]:

@@ -11,7 +11,7 @@ from tests.support.story import Stage, local_outside, matches, parse, stories
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("story", stories(HERE / "local"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("story", list(stories(HERE / "local")), ids=lambda path: path.stem)
 def test_local(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Stage(tmp_path, monkeypatch, local_outside).play(story.read_text(encoding="utf-8"))
 

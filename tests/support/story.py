@@ -75,6 +75,7 @@ class Stage:
 
     def __init__(self, tmp: Path, monkeypatch: pytest.MonkeyPatch, outside: Callable[[Repo], Any]) -> None:
         self.repo = Repo.init(tmp / "acme")
+        self.repo.write(".git/info/exclude", ".sopsync/\nplan.json\n")  # `commit` adds everything
         self.outside = outside(self.repo)
         self.monkeypatch = monkeypatch
         self.recipient = str(IDENTITY.to_public())
@@ -152,6 +153,10 @@ class Stage:
 
     def do_git(self, words: list[str]) -> str:
         return self.repo.git(*words)
+
+    def do_remember(self, words: list[str]) -> None:
+        """remember NAME REV: $NAME in files written later is that commit."""
+        self.variables[words[0]] = self.repo.git("rev-parse", words[1])
 
     def do_as(self, words: list[str]) -> None:
         for word in words:

@@ -46,7 +46,7 @@ def apply(
     from sopsync.cli.output import colour, err, out
     from sopsync.errors import Refused
     from sopsync.render.json import outcomes_json
-    from sopsync.render.text import applied_summary, outcome_lines
+    from sopsync.render.text import applied_summary, outcome_lines, summary
 
     with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from, store=store, path=path) as session:
         session.check_commit(require_signed=require_signed, allowed_signers=allowed_signers)
@@ -60,8 +60,10 @@ def apply(
         outcomes = (*stale, *_carry_out(session, plan))
         if json:
             out([outcomes_json(plan, outcomes)])
+        elif quiet:
+            out([applied_summary(outcomes) if outcomes else summary(plan)])
         elif outcomes:
-            out([applied_summary(outcomes)] if quiet else outcome_lines(outcomes, colour=colour()))
+            out(outcome_lines(outcomes, colour=colour()))
         if verbose:
             err(session.costs())
         return of_apply(plan, outcomes)
@@ -95,11 +97,13 @@ def _show(plan: Plan, *, json: bool, quiet: bool, verbose: bool) -> None:
 
 def _confirm(plan: Plan, *, yes: bool) -> None:
     """Ask, where somebody can answer. Nobody there and no --yes is a usage error: silence is not consent."""
+    from sopsync.cli.exits import UsageError
+
     writes = list(plan.writes())
     if yes or not writes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody is there to confirm; add --yes, or apply a saved plan")
+        raise UsageError("nobody is there to confirm", hint="add --yes, or apply a saved plan")
     stores = ", ".join(dict.fromkeys(change.ref.store for change in writes))
     count = f"{len(writes)} entr{'y' if len(writes) == 1 else 'ies'}"
     typer.confirm(f"Write {count} to {stores}?", abort=True)

@@ -22,6 +22,10 @@ class Exit(IntEnum):
     USAGE = 64
 
 
+class UsageError(SopsyncError):
+    """The command line asks for what cannot be."""
+
+
 PRECEDENCE = (Exit.USAGE, Exit.ERROR, Exit.STALE, Exit.PARTLY, Exit.REFUSED, Exit.PENDING, Exit.DONE)
 """Worst first."""
 
@@ -40,6 +44,8 @@ def of_error(error: SopsyncError) -> Exit:
             return Exit.STALE
         case Refused():
             return Exit.REFUSED
+        case UsageError():
+            return Exit.USAGE
         case _:
             return Exit.ERROR
 

@@ -28,14 +28,14 @@ def plan(
 ) -> int:
     """Show what apply would do. Nothing is written to any store."""
     from sopsync import planfile
-    from sopsync.cli.exits import of_plan
+    from sopsync.cli.exits import UsageError, of_plan
     from sopsync.cli.output import colour, err, out
     from sopsync.cli.progress import working
     from sopsync.render.json import plan_json
     from sopsync.render.text import plan_lines, summary
 
     if sealed and verify:
-        raise typer.BadParameter("--verify reads values, --sealed does not")
+        raise UsageError("--verify reads values, and --sealed reads none", hint="choose one")
     with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from, store=store, path=path) as session:
         with working("planning"):
             made = session.plan(sealed=sealed, verify=lambda _change: verify)

@@ -60,7 +60,7 @@ def _plan(plan: Plan, *, verbose: bool) -> dict[str, Any]:
         "sealed": plan.sealed,
         "filtered": plan.filtered,
         "files_decrypted": plan.opened,
-        "verified": plan.verified,
+        "values_read": plan.read,
         "summary": {action.value: counts[action.value] for action in Action},
         "changes": [_change(c) for c in shown],
         "problems": [problem(p) for p in plan.broken],

@@ -92,17 +92,17 @@ def summary(plan: Plan) -> str:
     done, found = _counts(counts, _CHANGES), _counts(counts, _FINDINGS)
     if not done and not found:
         total = sum(counts.values())
-        if plan.verified and plan.verified == total:
+        if plan.read and plan.read == total:
             return f"No changes. {_entries(total)} verified by value."
         return f"No changes. {_entries(total)} in step with git. {opened}"
     return f"Plan: {' · '.join(part for part in (done, found) if part)}. {opened}"
 
 
 def _opened(plan: Plan) -> str:
-    verified = f", {plan.verified} verified by value" if plan.verified else ""
+    read = f", {plan.read} value{'s' * (plan.read != 1)} read" if plan.read else ""
     if not plan.opened:
         return "Sealed: no keys used, MACs not verified, values not read." if plan.sealed else "No files decrypted."
-    return f"{plan.opened} file{'s' * (plan.opened != 1)} decrypted{verified}."
+    return f"{plan.opened} file{'s' * (plan.opened != 1)} decrypted{read}."
 
 
 def _counts(counts: Counter[Action], which: Iterable[Action]) -> str:
