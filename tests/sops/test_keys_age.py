@@ -108,21 +108,27 @@ def put(path: Path, data: str | bytes) -> Path:
     return path
 
 
+def there(path: Path, data: str | bytes, variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Put a file where it is found, by itself or by these variables."""
+    put(path, data)
+    return variables or {}
+
+
 place("SOPS_AGE_KEY")(lambda home: {"SOPS_AGE_KEY": ALICE})
 place("SOPS_AGE_KEY, several, by lines")(lambda home: {"SOPS_AGE_KEY": f"# note\n{MALLORY}\n\n{ALICE}\n"})
 place("SOPS_AGE_KEY, several, by blanks")(lambda home: {"SOPS_AGE_KEY": f"{MALLORY} {ALICE}"})
 place("SOPS_AGE_KEY_FILE")(lambda home: {"SOPS_AGE_KEY_FILE": str(put(home / "k", f"# c\r\n{ALICE}\r\n"))})
 place("SOPS_AGE_KEY_CMD")(lambda home: {"SOPS_AGE_KEY_CMD": printing(put(home / "a b", ALICE))})
-place("~/.config")(lambda home: put(home / ".config/sops/age/keys.txt", ALICE) and {})
-place("XDG_CONFIG_HOME")(lambda home: put(home / "x/sops/age/keys.txt", ALICE) and {"XDG_CONFIG_HOME": str(home / "x")})
+place("~/.config")(lambda home: there(home / ".config/sops/age/keys.txt", ALICE))
+place("XDG_CONFIG_HOME")(lambda home: there(home / "x/sops/age/keys.txt", ALICE, {"XDG_CONFIG_HOME": str(home / "x")}))
 place("SSH file", "ed25519")(lambda home: {"SOPS_AGE_SSH_PRIVATE_KEY_FILE": str(put(home / "k", private(ED25519)))})
 place("SSH command", "ed25519")(
     lambda home: {"SOPS_AGE_SSH_PRIVATE_KEY_CMD": printing(put(home / "k", private(ED25519)))}
 )
-place("~/.ssh/id_ed25519", "ed25519")(lambda home: put(home / ".ssh/id_ed25519", private(ED25519)) and {})
-place("~/.ssh/id_rsa", "rsa")(lambda home: put(home / ".ssh/id_rsa", private(rsa())) and {})
+place("~/.ssh/id_ed25519", "ed25519")(lambda home: there(home / ".ssh/id_ed25519", private(ED25519), {}))
+place("~/.ssh/id_rsa", "rsa")(lambda home: there(home / ".ssh/id_rsa", private(rsa()), {}))
 place("~/.ssh/id_rsa as PKCS 1", "rsa")(
-    lambda home: put(home / ".ssh/id_rsa", private(rsa(), "TraditionalOpenSSL")) and {}
+    lambda home: there(home / ".ssh/id_rsa", private(rsa(), "TraditionalOpenSSL"), {})
 )
 place("SSH file as PKCS 8", "ed25519")(
     lambda home: {"SOPS_AGE_SSH_PRIVATE_KEY_FILE": str(put(home / "k", private(ED25519, "PKCS8")))}
@@ -298,10 +304,11 @@ def test_a_locked_ssh_key_is_unlocked_by_who_sits_there(
 ) -> None:
     pytest.importorskip("bcrypt")
     person = Person(monkeypatch)
-    key = ED25519 if kind == "ed25519" else rsa()
+    which = kind.partition(" ")[0]
+    key = ED25519 if which == "ed25519" else rsa()
     form = "PKCS8" if "PKCS" in kind else "OpenSSH"
-    put(tmp_path / ".ssh" / f"id_{kind[:7].split()[0]}", private(key, form, PASSPHRASE))
-    data: bytes = getattr(files, kind[:7].split()[0])
+    put(tmp_path / ".ssh" / f"id_{which}", private(key, form, PASSPHRASE))
+    data: bytes = getattr(files, which)
     assert opens(keyring(tmp_path, prompt=person).data_key(metadata(data)), data)
     assert len(person.asked) == 1
 
@@ -435,9 +442,13 @@ def test_the_sealer_opens_armored_values_too(tmp_path: Path) -> None:
 def test_a_thousand_small_values_open_without_looking_for_identities_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked: list[Any] = []
-    find = identities.at_hand
-    monkeypatch.setattr("sopsync.sops.keys.age.at_hand", lambda around: looked.append(1) or find(around))
+    looked: list[Surroundings] = []
+
+    def at_hand(around: Surroundings) -> identities.Found:
+        looked.append(around)
+        return identities.at_hand(around)
+
+    monkeypatch.setattr("sopsync.sops.keys.age.at_hand", at_hand)
     sealer = keyring(tmp_path, SOPS_AGE_KEY=ALICE).age_sealer([ALICE_RECIPIENT])
     closed = [sealer.seal(b"canary-%d" % i) for i in range(1000)]
     start = threading.Barrier(4)

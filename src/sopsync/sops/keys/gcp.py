@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,10 @@ class GcpSource:
             )
         except ImportError:
             raise missing_extra(what, "gcp") from None
-        except e.PermissionDenied:
+        except e.Forbidden:
             right = "cloudkms.cryptoKeyVersions.useToDecrypt"
             raise CannotOpen(f"{what}: permission denied", hint=f"grant {right} on {resource}") from None
-        except (e.Unauthenticated, a.DefaultCredentialsError, a.RefreshError, a.MalformedError):
+        except (e.Unauthorized, a.DefaultCredentialsError, a.RefreshError, a.MalformedError):
             hint = "set GOOGLE_CREDENTIALS, or gcloud auth application-default login"
             raise Unreachable(f"{what}: no Google credentials that work", hint=hint) from None
         except json.JSONDecodeError:
@@ -103,13 +104,14 @@ class GcpSource:
         oauth2: Any = google.oauth2
         given, token = self._around.get("GOOGLE_CREDENTIALS"), self._around.get("GOOGLE_OAUTH_ACCESS_TOKEN")
         path = self._around.get("GOOGLE_APPLICATION_CREDENTIALS")
-        if given:
-            return auth.load_credentials_from_dict(_read(given), scopes=_SCOPES)[0]
-        if token:
-            return oauth2.credentials.Credentials(token)
-        if path:
-            return auth.load_credentials_from_file(path, scopes=_SCOPES)[0]
-        return None
+        # The loaders warn of configurations from strangers, which may name a server to ask; these are the user's own.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            if given:
+                return auth.load_credentials_from_dict(_read(given), scopes=_SCOPES)[0]
+            if token:
+                return oauth2.credentials.Credentials(token)
+            return auth.load_credentials_from_file(path, scopes=_SCOPES)[0] if path else None
 
 
 def _read(given: str) -> Any:

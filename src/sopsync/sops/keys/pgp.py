@@ -35,8 +35,8 @@ class PgpSource:
         return ""
 
     def unwrap(self, key: MasterKey) -> bytes:
-        # --disable-dirmngr: a message must not make gpg talk to the network
-        command = [self._program, "--batch", "--quiet", "--status-fd=2", "--disable-dirmngr", "--no-auto-key-retrieve"]
+        # --disable-dirmngr: a message must not make gpg talk to the network. Not --quiet: it drops NO_SECKEY
+        command = [self._program, "--batch", "--status-fd=2", "--disable-dirmngr", "--no-auto-key-retrieve"]
         command += [f"--max-output={_MOST}", "--decrypt"]
         try:
             done = subprocess.run(
@@ -63,7 +63,7 @@ def _refusal(key: MasterKey, stderr: bytes, status: set[bytes]) -> CannotOpen:
     """Why, by gpg's status lines (doc/DETAILS of GnuPG): its messages are localised and quote what they were given."""
     if not status & {b"ENC_TO", b"BEGIN_DECRYPTION"}:
         return CannotOpen(f"{short(key)}: the wrapped key is not a PGP message")
-    if b"pkdecrypt_failed" in stderr:
+    if b"[GNUPG:] ERROR pkdecrypt_failed" in stderr:
         return CannotOpen(
             f"{short(key)}: gpg has the secret key but could not unlock it",
             hint="unlock it in gpg-agent first, or export GPG_TTY=$(tty)",
