@@ -84,7 +84,7 @@ def test_what_sops_seals_for_a_pgp_key_opens(gpgs: dict[str, Gpg], tmp_path: Pat
 def test_a_key_locked_by_a_passphrase_is_told_from_a_missing_one(gpgs: dict[str, Gpg]) -> None:
     gpg = Gpg(Path(tempfile.mkdtemp(prefix="gpg-")))
     try:
-        (gpg.home / "gpg-agent.conf").write_text("pinentry-program /bin/false\n")
+        (gpg.home / "gpg-agent.conf").write_text("pinentry-program /bin/false\ns2k-count 65536\n")
         made = ["--quick-gen-key", "x <x@example.com>", "future-default", "default", "never"]
         gpg("--passphrase=canary-pass", "--pinentry-mode=loopback", *made)
         enc = gpg("--encrypt", "--armor", "--trust-model=always", "-r", "x@example.com", stdin=bytes(32)).decode()

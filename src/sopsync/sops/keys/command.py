@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import threading
 from collections.abc import Mapping
+from typing import IO
 
 SECONDS = 60
 """Long enough for somebody to touch a hardware key."""
@@ -33,10 +34,8 @@ def output_of(line: str, variables: Mapping[str, str], *, seconds: float = SECON
     except (OSError, ValueError):
         raise Failed("names a program that cannot be started") from None
     printed: list[bytes] = []
-    pipe = process.stdout
-    assert pipe is not None  # noqa: S101 - asked for above
     # A thread, because a grandchild may hold the pipe open after its parent was killed: then it is left behind.
-    reader = threading.Thread(target=lambda: printed.append(pipe.read(MOST + 1)), daemon=True)
+    reader = threading.Thread(target=_read, args=(process.stdout, printed), daemon=True)
     reader.start()
     reader.join(seconds)
     try:
@@ -50,8 +49,12 @@ def output_of(line: str, variables: Mapping[str, str], *, seconds: float = SECON
     finally:
         process.kill()
         process.wait()
-        if not reader.is_alive():
-            pipe.close()
     if code:
         raise Failed(f"failed (exit code {code})")
     return printed[0]
+
+
+def _read(pipe: IO[bytes], into: list[bytes]) -> None:
+    """All there is, up to a bound; whoever reads the pipe closes it."""
+    with pipe:
+        into.append(pipe.read(MOST + 1))
