@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import pytest
+
+from tests.support.servers import OpenBao, openbao
 
 pytest_plugins = ("pytester", "tests.support.guard", "sopsync.stores.testing.plugin")
 
@@ -37,3 +40,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash.get(_HOME, ""), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bao() -> Iterator[OpenBao]:
+    """A real OpenBao: one for the whole session; each test has a mount or a prefix of its own."""
+    with openbao() as server:
+        yield server

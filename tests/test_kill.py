@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from sopsync.cli import run
-from tests.support.story import Stage, capture, local_outside
+from tests.support.servers import OpenBao
+from tests.support.story import Stage, capture, local_outside, vault_stage
 
 TRIALS = 50
 ENTRIES = 12
@@ -95,3 +96,15 @@ def test_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return int(count)
 
     trial_by_kill(local_stage, f"{{type: local, recipients: [{local_stage.recipient}]}}", versions)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open (Linux)")
+def test_vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao) -> None:
+    stage = vault_stage(tmp_path, monkeypatch, bao, "killed")
+
+    def versions(name: str) -> int:
+        current = bao.call("GET", f"killed/metadata/p/{name}")["data"]["current_version"]
+        return int(current)
+
+    trial_by_kill(stage, f"{{type: vault, address: '{bao.address}', mount: killed, prefix: p}}", versions)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.story import Stage, local_outside, matches, parse, stories
+from tests.support.servers import OpenBao
+from tests.support.story import Stage, local_outside, matches, parse, stories, vault_stage
 
 HERE = Path(__file__).parent
 
@@ -14,6 +15,12 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize("story", list(stories(HERE / "local")), ids=lambda path: path.stem)
 def test_local(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Stage(tmp_path, monkeypatch, local_outside).play(story.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("story", list(stories(HERE / "vault")), ids=lambda path: path.stem)
+def test_vault(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao) -> None:
+    stage = vault_stage(tmp_path, monkeypatch, bao, f"story-{story.stem}")
+    stage.play(story.read_text(encoding="utf-8"))
 
 
 def test_a_story_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

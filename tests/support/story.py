@@ -28,8 +28,9 @@ import pytest
 from sopsync.cli import run
 from sopsync.model import Payload, Secret
 from tests.stores.local_harness import IDENTITY, LocalOutside
+from tests.stores.vault_harness import VaultOutside
 from tests.support.repo import Repo
-from tests.support.servers import tool
+from tests.support.servers import OpenBao, tool
 
 
 @dataclass
@@ -190,6 +191,15 @@ class Stage:
 def local_outside(repo: Repo) -> LocalOutside:
     """A foreign hand in the embedded store of a repository."""
     return LocalOutside(repo.path / ".sopsync" / "store.db")
+
+
+def vault_stage(tmp: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao, mount: str) -> Stage:
+    """A stage whose foreign hand, and token, are those of a real OpenBao."""
+    bao.mount(mount)
+    stage = Stage(tmp, monkeypatch, lambda _repo: VaultOutside(bao, mount, "p"))
+    stage.variables = {"ADDRESS": bao.address, "MOUNT": mount}
+    monkeypatch.setenv("VAULT_TOKEN", bao.token)
+    return stage
 
 
 def capture(argv: list[str]) -> tuple[int, str]:
