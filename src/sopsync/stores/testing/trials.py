@@ -112,6 +112,8 @@ def _disturb(trial: Trial, clean: Clean, stage: Stage) -> str:
     run = stage.run(wire)
     if not trial.deed:
         return stage.untrue(run)
+    # a store that settles a lost answer by looking may have gone on, and have the entry before anybody else comes
+    made = not acted and trial.scenario.name == "create" and not stage.foreign_now() and stage.live(stage.want)
     if not acted:
         act()
     if trial.deed not in WRITES:
@@ -119,6 +121,6 @@ def _disturb(trial: Trial, clean: Clean, stage: Stage) -> str:
     if trial.call > clean.looks and stage.place.traits.checked and not stage.live(stage.foreign):
         return "a value that nobody had looked at was overwritten"
     first = trial.call + 1 if trial.fault else trial.call
-    if trial.scenario.name == "create" and first <= clean.before + 1 and not stage.foreign_now():
+    if trial.scenario.name == "create" and not made and first <= clean.before + 1 and not stage.foreign_now():
         return "a stranger's entry was claimed"
     return ""
