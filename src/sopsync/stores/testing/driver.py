@@ -8,14 +8,15 @@ from threading import Event
 
 from sopsync.apply import Means, Outcome, apply
 from sopsync.change import Change, Plan
-from sopsync.model import Desired, Drift, Payload, Recipe, Ref, Survey
+from sopsync.model import Desired, Drift, Fence, Payload, Recipe, Ref, Survey
 from sopsync.observe import observe
 from sopsync.plan import Prune, Scope, diff
 from sopsync.stores.base import Store
 from sopsync.stores.testing.place import COMMIT, ORIGIN, OURS, ROOT
 from sopsync.unseal import unseal
 
-_CONFIG = "0" * 32
+FENCE = Fence(OURS, COMMIT, "0" * 32, ROOT)
+"""Where every run stands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +49,10 @@ def glance(store: Store, wants: Mapping[str, Want], *, adopt: bool = False) -> P
     survey = surveys[store.name]
     fences = survey.fences if isinstance(survey, Survey) else {}
     return Plan(
-        commit=COMMIT,
+        commit=FENCE.commit,
         branch="main",
-        root=ROOT,
-        config=_CONFIG,
+        root=FENCE.root,
+        config=FENCE.config,
         changes=diff(desired, surveys, scope),
         fences={Ref(store.name, owner): fence for owner, fence in fences.items()},
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sopsync.apply import Status
 from sopsync.change import Action, Change
 from sopsync.model import Payload, State
-from sopsync.stores.testing.driver import Run, Want, glance, reconcile
+from sopsync.stores.testing.driver import FENCE, Run, Want, glance, reconcile
 from sopsync.stores.testing.harness import Harness, Wire
-from sopsync.stores.testing.place import MARK, OURS, Place
+from sopsync.stores.testing.place import MARK, OURS, Place, stamp
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class Scenario:
 
 
 def _applied(place: Place, name: str) -> None:
-    """Two versions, so that there is one to roll back to."""
-    for word, digest in (("zero", "0" * 32), ("one", "a" * 32)):
-        reconcile(place.fresh(), {name: Want(place.some(word), digest)})
+    """As two earlier runs leave it, so that there is a version to roll back to."""
+    place.store.raise_fence(FENCE, expect=None)
+    version = place.write(name, place.some("zero"), stamp("0"))
+    place.write(name, place.some("one"), stamp("a"), expect=version)
 
 
 def _drifted(place: Place, name: str) -> None:
@@ -92,11 +93,11 @@ class Stage:
 
     # -- what is unsafe: each says why, or ""
 
-    def blind(self) -> str:
-        """A plan that finds nothing to do over a value that is not git's; or somebody else's entry touched."""
-        change = self._planned()
-        if change is not None and change.action is Action.UNCHANGED and not self.live(self.want):
-            return "the plan says unchanged, and the live value is another one"
+    def blind(self, run: Run) -> str:
+        """A run that found nothing to do over a value that is not git's; or that touched somebody else's entry."""
+        for change in run.changes:
+            if change.ref.name == self.name and change.action is Action.UNCHANGED and not self.live(self.want):
+                return "the plan says unchanged, and the live value is another one"
         bystander = self.place.outside.peek(self._bystander)
         if bystander is None or not bystander.same(self.place.some("bystander")):
             return "a stranger's entry was changed"
@@ -133,5 +134,5 @@ class Stage:
         return "" if kept or seen.state is not State.PRESENT else "it is still there"
 
     def _planned(self) -> Change | None:
-        plan = glance(self.place.fresh(), self.wants, adopt=self.adopt)
+        plan = glance(self.harness.open(Wire()), self.wants, adopt=self.adopt)
         return next((change for change in plan.changes if change.ref.name == self.name), None)

@@ -59,7 +59,7 @@ def measure(scenario: Scenario, empty: Empty) -> Clean:
     looks = wire.calls
     wire.rewind()
     run = stage.run(wire)
-    wrong = stage.untrue(run) or stage.blind() or stage.unsettled(touched=False)
+    wrong = stage.untrue(run) or stage.unsettled(touched=False)
     assert not wrong, f"{scenario.name}, with nothing in the way: {wrong}"
     writes = stage.harness.expected.create if scenario.name == "create" else 0
     return Clean(wire.calls, looks, wire.calls - writes, stage.versions())
@@ -79,18 +79,17 @@ def trials(scenario: Scenario, clean: Clean, place: Place) -> Iterator[Trial]:
 
 
 def judge(trial: Trial, clean: Clean, empty: Empty) -> Verdict:
-    """Carry a trial out: disturb a run, look, run again, look again."""
+    """Carry a trial out: disturb a run, run again, look."""
     stage = Stage(empty(), trial.scenario)
     unsafe = _disturb(trial, clean, stage)
-    # 1. What is live is never taken for git's value when it is not.
-    unsafe = unsafe or stage.blind()
-    # 2. A stranger's value stays until the config says adopt.
+    # 1. A stranger's value stays until the config says adopt.
     if trial.deed in DISOWNS and not stage.adopt and stage.foreign_now():
         unsafe = unsafe or stage.trespass()
         stage.adopt = True
-    # 3. One more run, and all is as git wants it; a fault alone leaves no version too many.
-    stage.run()
-    unsafe = unsafe or stage.blind()
+    # 2. One more run. What is live is not taken for git's value when it is not.
+    again = stage.run()
+    unsafe = unsafe or stage.blind(again)
+    # 3. All is as git wants it now; and a fault alone leaves no version too many.
     unhealed = stage.unsettled(touched=bool(trial.deed))
     if not trial.deed and not unhealed and stage.versions() != clean.versions:
         unhealed = f"{stage.versions()} versions; a clean run makes {clean.versions}"
@@ -112,15 +111,14 @@ def _disturb(trial: Trial, clean: Clean, stage: Stage) -> str:
     run = stage.run(wire)
     if not trial.deed:
         return stage.untrue(run)
-    # a store that settles a lost answer by looking may have gone on, and have the entry before anybody else comes
-    made = not acted and trial.scenario.name == "create" and not stage.foreign_now() and stage.live(stage.want)
     if not acted:
         act()
     if trial.deed not in WRITES:
         return ""
     if trial.call > clean.looks and stage.place.traits.checked and not stage.live(stage.foreign):
         return "a value that nobody had looked at was overwritten"
-    first = trial.call + 1 if trial.fault else trial.call
-    if trial.scenario.name == "create" and not made and first <= clean.before + 1 and not stage.foreign_now():
+    # before a fault nothing is certain: a store may have settled the lost answer, and gone on
+    free = trial.scenario.name == "create" and not trial.fault and trial.call <= clean.before + 1
+    if free and not stage.foreign_now():
         return "a stranger's entry was claimed"
     return ""
