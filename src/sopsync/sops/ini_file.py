@@ -1,4 +1,4 @@
-"""INI by the rules of the library sops uses, go-ini v1.67: quotes, continuation lines, inline comments."""
+"""INI by the rules of the library sops uses, go-ini v1.67.1: quotes, continuation lines, inline comments."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class _Lines:
         while self._at < len(self._lines):
             line = self._read()
             end = line.rfind(quote)
-            if end >= 0:
+            if end >= 0 and not line[end + len(quote) :].rstrip("\r\n").strip(SPACE).endswith("\\"):
                 parts.append(line[:end])
                 self._comment += _from_comment(line[end:]).strip(SPACE)
                 return "".join(parts)

@@ -115,16 +115,20 @@ class _Builder:
         self._nodes = 0
 
     def documents(self) -> Iterator[RawMap]:
-        while (kind := type(self._next())) is not StreamEndEvent:
+        while (kind := type(event := self._next())) is not StreamEndEvent:
             if kind is DocumentStartEvent:
+                if event.version not in (None, (1, 1)):
+                    line = event.start_mark.line + 1
+                    raise problem(Reason.PARSE, "sops reads %YAML 1.1 only", line=line, hint="remove the directive")
                 yield self._root()
 
     def _root(self) -> RawMap:
         """One document's root. An empty document is an empty map; any other root than a map is refused, as by sops."""
         stack: list[_Frame] = []
         root: RawNode = (Kind.NULL, None, 1, "")
+        line = 1
         while (kind := type(event := self._next())) is not DocumentEndEvent:
-            line: int = event.start_mark.line + 1
+            line = event.start_mark.line + 1
             if kind is ScalarEvent:
                 node: RawNode = self._scalar(event, line)
                 height = 0
@@ -143,7 +147,7 @@ class _Builder:
                 stack[-1].put(node, height, line)
             else:
                 root = node
-        return _mapping(root)
+        return root if isinstance(root, RawMap) else empty_root(root, line)
 
     def _count(self, nodes: int, line: int) -> None:
         self._nodes += nodes
@@ -180,12 +184,10 @@ class _Builder:
         return anchor.node, anchor.height
 
 
-def _mapping(root: RawNode) -> RawMap:
-    if isinstance(root, RawMap):
-        return root
+def empty_root(root: object, line: int) -> RawMap:
+    """The root that stands for an empty document. Raises DecryptError (PARSE) if the document holds something else."""
     if isinstance(root, tuple) and root[0] is Kind.NULL:
-        return RawMap(root[2])
-    line = root[2] if isinstance(root, tuple) else getattr(root, "line", 0)
+        return RawMap(line)
     raise problem(Reason.PARSE, "the document is not a mapping", line=line, hint="sops needs keys at the top level")
 
 
