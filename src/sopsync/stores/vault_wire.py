@@ -13,11 +13,12 @@ from math import isfinite
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
-import hvac
 import requests
 from hvac.adapters import RawAdapter
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from sopsync.errors import Rejected, StoreError
@@ -29,7 +30,7 @@ THREADS = 16
 """Connections kept: as many as a survey has in flight at once."""
 _TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and to wait for an answer."""
-_PATCH = "application/merge-patch+json"
+_JSON, _PATCH = "application/json", "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +70,12 @@ class Wire:
         session.trust_env = False
         session.proxies = get_environ_proxies(server.address)
         session.verify = str(server.ca_cert) if server.ca_cert else True
-        # Redirects are not followed: they would take the token along to wherever they point.
-        self._client = hvac.Client(
-            url=server.address,
-            token="",  # it goes with each request; hvac shall not look for one
+        self._adapter = _Direct(
+            base_uri=server.address,
+            token="",  # it goes with each request
             session=session,
-            verify=session.verify,
             timeout=_TIMEOUT,
             namespace=server.namespace,
-            allow_redirects=False,
-            adapter=RawAdapter,
         )
 
     def call(
@@ -104,7 +101,7 @@ class Wire:
         if token and self._credentials.path:
             with suppress(StoreError):  # it expires by itself
                 self._send("POST", "auth/token/revoke-self", {}, Place(self.server.store), token)
-        self._client.adapter.close()
+        self._adapter.close()
 
     def _login(self, *, stale: str) -> str:
         """A token other than `stale`. Several threads may find out at once that it died; one of them logs in."""
@@ -134,7 +131,7 @@ class Wire:
         if answer.says("invalid token"):
             return True
         place = Place(self.server.store)
-        for path in (f"sys/internal/ui/mounts/{self.server.mount}", "auth/token/lookup-self"):
+        for path in (f"sys/internal/ui/mounts/{quote(self.server.mount)}", "auth/token/lookup-self"):
             try:
                 told = self._send("GET", path, None, place, token)
             except StoreError:
@@ -145,15 +142,14 @@ class Wire:
 
     def _send(self, method: str, path: str, body: Any, place: Place, token: str) -> Answer:
         headers = {"X-Vault-Token": token} if token else {}
-        kwargs: dict[str, Any] = {}
+        data = None
         if body is not None:
-            headers["Content-Type"] = _PATCH if method == "PATCH" else "application/json"
-            kwargs["data"] = json.dumps(body).encode()
+            data = json.dumps(body).encode()
+            headers |= {"Content-Type": _PATCH if method == "PATCH" else _JSON, "Content-Length": str(len(data))}
         self.counted()
         try:
-            response = self._client.adapter.request(
-                method, f"/v1/{path}", headers=headers, raise_exception=False, **kwargs
-            )
+            response = self._adapter.request(method, f"v1/{path}", headers=headers, data=data)
+            content = response.content  # the connection may break as late as here
         except requests.exceptions.SSLError:
             hint = "name the certificate authority in ca_cert; look at the host name in address"
             raise place.rejected("the server's certificate is not trusted", hint) from None
@@ -164,7 +160,29 @@ class Wire:
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
             # Whatever it quotes may be a header or a body.
             raise place.unavailable(f"the request could not be made ({type(error).__name__})") from None
-        return _answer(response.status_code, response.content, response.headers.get("Date", ""))
+        return _answer(response.status_code, content, response.headers.get("Date", ""))
+
+
+class _Direct(RawAdapter):  # type: ignore[misc]  # hvac has no types
+    """hvac's adapter without what a session does around every request: merging settings, cookies, netrc, redirects.
+    That takes more time than the request. And redirects would carry the token to wherever they point."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        raise_exception: bool = True,  # noqa: ARG002, FBT001, FBT002 - as the class above has it
+        **kwargs: Any,
+    ) -> requests.Response:
+        """Any answer at all is returned. `url` is quoted already; `data` is bytes or None."""
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method, self.urljoin(self.base_uri, url), kwargs.get("data")
+        request.headers = CaseInsensitiveDict({"X-Vault-Request": "true", **(headers or {})})
+        if self.namespace:
+            request.headers["X-Vault-Namespace"] = self.namespace
+        response: requests.Response = self.session.get_adapter(request.url).send(request, **self._kwargs)
+        return response
 
 
 def _session() -> requests.Session:
