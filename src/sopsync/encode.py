@@ -159,10 +159,10 @@ _SINGLE: tuple[Callable[[str], object], ...] = (
 
 
 def _dotenv(node: Node, path: KeyPath) -> str:
-    """The value so that a POSIX shell, systemd, Docker Compose, Node's and Python's dotenv all read it back the same.
+    """The value so that a POSIX shell, Python's dotenv and Node's (the package, and --env-file) read it back the same.
 
-    They agree on little: bare for the plainest characters; in single quotes, where nothing has a meaning; in double
-    quotes only if nothing in it could have one. What no spelling carries to all of them is refused.
+    They agree on little: bare for the plainest characters; in single quotes, where hardly anything has a meaning; in
+    double quotes only if nothing in it could have one. What no spelling carries to all of them is refused.
     """
     text = _text(node, path)
     _utf8(text, path)

@@ -53,6 +53,8 @@ def self_routed(
     document = {key: plain(node) for key, _, node in root.items if key != _DATA}
     if data is not None:
         document[_DATA] = {} if isinstance(data, Map) else None  # the model looks at the clear part only
+        if isinstance(data, Map) and not any(isinstance(leaf, Scalar) for _, leaf, _ in leaves(data)):
+            found.append(Problem(where((_DATA,)), "data has no keys", "add what it is for: sops edit"))
     model, at = validate(ManifestModel, document, where, found)
     if model is None or not isinstance(data, Map):
         return None

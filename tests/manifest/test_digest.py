@@ -29,7 +29,7 @@ def _same(a: Part, b: Part) -> bool:
     return type(a) is type(b) and a == b
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(_PARTS, _PARTS)
 def test_no_two_parts_give_one_stream_of_bytes(a: Part, b: Part) -> None:
     assert (stream(a) == stream(b)) == _same(a, b)
@@ -72,7 +72,7 @@ def _content(node: Node) -> object:
     return [node.kind, repr(node.value), node.cipher]
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(_TREES, _TREES)
 def test_two_trees_have_one_token_only_if_they_are_the_same_but_for_lines(a: Node, b: Node) -> None:
     assert (token(a, ("x",)) == token(b, ("x",))) == (_content(a) == _content(b))

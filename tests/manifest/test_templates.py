@@ -48,13 +48,12 @@ def test_listed_values_decide_where_a_capture_ends() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    "/a a/ a//b ./a a/../b a? [ab] a\\b {a}{b} *{a} a** {a a} {} {A} {key} {a}/{a} **/**/** {a}-{b}-{c}-{d}".split(),
-)
+    ["", "/a", "a/", "a//b", "./a", "a/../b", "a?", "[ab]", "a\\b", "{a}{b}", "*{a}", "a**", "{a", "a}", "{}", "{A}",
+     "{key}", "{a}/{a}", "**/**/**", "{a}-{b}-{c}-{d}"],
+)  # fmt: skip
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_pattern(pattern, {})
-    with pytest.raises(ValueError, match="path"):
-        parse_pattern("", {})
 
 
 def test_a_hostile_path_costs_little() -> None:

@@ -93,12 +93,12 @@ def file(data: Mapping[str, object], *, nonce: str = "", recipients: Collection[
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
-def routed(data: Mapping[str, object], *, nonce: str = "", **clear: object) -> bytes:
-    """A SecretManifest."""
+def routed(data: Mapping[str, object], **clear: object) -> bytes:
+    """A SecretManifest; `clear` are its other top-level keys."""
     made: dict[str, object] = {"apiVersion": "sopsync/v1", "kind": "SecretManifest", "metadata": {"name": "pay"}}
     made |= clear
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in made.items()]
-    lines.append(f'"data": {json.dumps(sealed(data, nonce))}')
+    lines.append(f'"data": {json.dumps(sealed(data))}')
     lines.append(f'"sops": {json.dumps(block(encrypted_regex="^data$"))}')
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
