@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sopsync.errors import DecryptError, Reason
-from sopsync.sops.cipher import BadValue, Cipher, claimed, hashed
+from sopsync.sops.cipher import HEAD, BadValue, Cipher, claimed, hashed
 from sopsync.sops.formats import File, Format, read
 from sopsync.sops.metadata import Metadata
 from sopsync.sops.raw import RawScalar, problem
@@ -18,6 +18,10 @@ from sopsync.sops.walk import Walker
 
 # What a MAC over encrypted values only starts with, so that it never equals one over all values: SHA-256("sops").
 MAC_ONLY_ENCRYPTED = bytes.fromhex("8a3fd2ad54ce66527b1034f3d147be0b0b975b3bf44f72c6fdadec8176f27d69")
+
+
+# What sops decrypts an empty comment to; in a list it stays there as an element.
+_EMPTY = Scalar(Kind.STR, 0, "")
 
 
 class DataKeys(Protocol):
@@ -74,20 +78,26 @@ def parse(data: bytes, *, format: Format) -> Sealed:  # noqa: A002 - the word of
     selector = Selector(file.metadata)
     if selector.invalid:
         raise selector.invalid
-    walker = Walker(selector, _seal)
+    walker = Walker(selector, _Sealer())
     trees = [walker.document(document) for document in file.documents]
     if walker.misplaced:
         raise walker.misplaced
     return Sealed(trees[0], len(trees), file.metadata)
 
 
-def _seal(raw: RawScalar, _aad: str, encrypted: bool) -> Scalar | None:  # noqa: FBT001 - one of walk.Leaf
-    kind, value, line, _ = raw
-    if not encrypted:
-        return Scalar(kind, line, value)
-    text = str(value)
-    sealed = claimed(text)
-    return Scalar(sealed, line, cipher=text) if sealed else None
+class _Sealer:
+    """Leaves as they are in the file."""
+
+    def leaf(self, raw: RawScalar, aad: str, *, encrypted: bool) -> Scalar | None:  # noqa: ARG002 - one of walk.Leaves
+        kind, value, line, _ = raw
+        if not encrypted:
+            return Scalar(kind, line, value)
+        text = str(value)
+        sealed = claimed(text)
+        return Scalar(sealed, line, cipher=text) if sealed else None
+
+    def comment(self, text: str, aad: str) -> Scalar | None:  # noqa: ARG002 - one of walk.Leaves
+        return None if text else _EMPTY
 
 
 def decrypt(data: bytes, *, format: Format, keyring: DataKeys) -> Document:  # noqa: A002
@@ -108,7 +118,7 @@ def decrypt(data: bytes, *, format: Format, keyring: DataKeys) -> Document:  # n
 def _open(file: File, key: bytes) -> Document:
     selector = Selector(file.metadata)
     opener = _Opener(key, mac_only_encrypted=file.metadata.mac_only_encrypted)
-    walker = Walker(selector, opener.leaf)
+    walker = Walker(selector, opener)
     # 4. Open and hash every leaf of every document, in file order.
     trees = tuple(walker.document(document) for document in file.documents)
     # 5. Compare the hash with the file's own. After this line the values are what their author sealed.
@@ -131,7 +141,7 @@ class _Opener:
         self._only_encrypted = mac_only_encrypted
         self._hash = hashlib.sha512(MAC_ONLY_ENCRYPTED if mac_only_encrypted else b"")
 
-    def leaf(self, raw: RawScalar, aad: str, encrypted: bool) -> Scalar | None:  # noqa: FBT001 - one of walk.Leaf
+    def leaf(self, raw: RawScalar, aad: str, *, encrypted: bool) -> Scalar | None:
         kind, value, line, _ = raw
         if encrypted:
             opened = self._cipher.open(str(value), aad)
@@ -142,6 +152,19 @@ class _Opener:
         elif value is not None and not self._only_encrypted:
             self._hash.update(hashed(kind, value))
         return Scalar(kind, line, value)
+
+    def comment(self, text: str, aad: str) -> Scalar | None:
+        if not text:
+            return _EMPTY
+        try:
+            opened = self._cipher.open(text, aad) if text.startswith(HEAD) else None
+        except BadValue:  # sops takes it for a comment that was never encrypted
+            return None
+        if opened is None:
+            return None
+        # Not a comment but a value, which sops hashes, and keeps if it is in a list.
+        self._hash.update(opened[2])
+        return Scalar(opened[0], 0, opened[1])
 
     def verify(self, metadata: Metadata) -> None:
         """Raises DecryptError: MAC_MISSING, MAC_UNDECRYPTABLE or MAC_MISMATCH."""

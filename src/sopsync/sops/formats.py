@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,9 @@ from sopsync.sops import metadata_parse
 from sopsync.sops.metadata import Metadata
 from sopsync.sops.raw import MAX_BYTES, RawMap, problem, take_block
 from sopsync.sops.selectors import uses_comments
+
+# sops decrypts comments as it does values. An empty one, or one whose text was sealed as a value, turns into a value.
+_COMMENT_THAT_COUNTS = re.compile(rb"#(?:[\r\n]|\Z|ENC\[(?![^\r\n]*,type:comment\]))")
 
 Format = Literal["yaml", "json", "dotenv", "ini", "binary"]
 
@@ -51,7 +55,7 @@ def _yaml(data: bytes) -> File:
         raise metadata_parse.missing()
     metadata = metadata_parse.metadata(block, "yaml")
     rest = list(documents)
-    if uses_comments(metadata):
+    if uses_comments(metadata) or _COMMENT_THAT_COUNTS.search(data):
         from sopsync.sops import yaml_comments
 
         first, *rest = yaml_comments.load(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from sopsync.errors import DecryptError, Reason
 from sopsync.sops import golang
@@ -11,16 +11,25 @@ from sopsync.sops.raw import RawComment, RawList, RawMap, RawNode, RawScalar, pr
 from sopsync.sops.selectors import Selector
 from sopsync.sops.tree import Kind, List, Map, Node, Scalar
 
-Leaf = Callable[[RawScalar, str, bool], Scalar | None]
-"""(scalar, authenticated path, encrypted) → the leaf, or None for a comment that is an element of a list."""
+
+class Leaves(Protocol):
+    """What becomes of leaves: sealed without keys, or opened and hashed."""
+
+    def leaf(self, raw: RawScalar, aad: str, *, encrypted: bool) -> Scalar | None:
+        """The leaf at this authenticated path; None for a comment, which sops keeps as an element of a list."""
+        ...
+
+    def comment(self, text: str, aad: str) -> Scalar | None:
+        """What becomes of a comment where an encrypted one must be: mostly nothing, and to sops sometimes a value."""
+        ...
 
 
 class Walker:
     """Turns raw documents into trees. Recursive: depth is bounded by raw.MAX_DEPTH when a file is parsed."""
 
-    def __init__(self, selector: Selector, leaf: Leaf) -> None:
+    def __init__(self, selector: Selector, leaves: Leaves) -> None:
         self._selector = selector
-        self._leaf = leaf
+        self._leaves = leaves
         self._trail: list[str] = []
         self.misplaced: DecryptError | None = None
 
@@ -34,7 +43,7 @@ class Walker:
         items: list[tuple[str, int, Node]] = []
         for key, line, child in raw.items:
             if isinstance(child, RawComment):
-                active = active or (by_comment and selector.matches(child.text))
+                active, _ = self._comment(child, aad, hit=hit, active=active)
                 continue
             if key is None:
                 raise problem(Reason.PARSE, f"{self._at()} has a key that is no string", line=line, hint="quote it")
@@ -54,12 +63,13 @@ class Walker:
         return Map(tuple(items), raw.line)
 
     def _list(self, raw: RawList, aad: str, *, hit: bool) -> List:
-        selector, wanted = self._selector, self._selector.hits_encrypted
+        wanted = self._selector.hits_encrypted
         active = False
         items: list[Node] = []
         for child in raw.items:
             if isinstance(child, RawComment):
-                active = active or (selector.by_comment and selector.matches(child.text))
+                active, element = self._comment(child, aad, hit=hit, active=active)
+                items.extend([element] if element else [])
                 continue
             inner = hit or active
             active = False  # an encrypted comment is an element like any other to sops at this point
@@ -70,6 +80,14 @@ class Walker:
             if node is not None:
                 items.append(node)
         return List(tuple(items), raw.line)
+
+    def _comment(self, comment: RawComment, aad: str, *, hit: bool, active: bool) -> tuple[bool, Scalar | None]:
+        """(whether it or one before it is a hit, what sops makes of it where comments are encrypted)."""
+        selector = self._selector
+        before, active = active, active or (selector.by_comment and selector.matches(comment.text))
+        # A comment that starts encryption stays clear itself; one that ends it does so for itself too.
+        inner = hit or (before if selector.hits_encrypted else active)
+        return active, self._leaves.comment(comment.text, aad) if inner is selector.hits_encrypted else None
 
     def _container(self, raw: RawNode, aad: str, *, hit: bool) -> Map | List:
         if isinstance(raw, RawMap):
@@ -82,7 +100,7 @@ class Walker:
         try:
             if kind is not Kind.STR:
                 _check_clear(kind, value, encrypted=encrypted)
-            return self._leaf(raw, aad, encrypted and value not in ("", None))
+            return self._leaves.leaf(raw, aad, encrypted=encrypted and value not in ("", None))
         except BadValue as error:
             what = f"{self._at(key)} {error.what}"
             raise problem(error.reason, what, line=line, hint=_HINTS.get(error.reason, "")) from None
