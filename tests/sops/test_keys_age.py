@@ -178,8 +178,8 @@ TROUBLES = {
     "an SSH key of another kind": lambda home: {
         "SOPS_AGE_SSH_PRIVATE_KEY_FILE": str(put(home / "k", private(generate_private_key(SECP256R1()))))  # type: ignore[arg-type]
     },
-    "a command that fails": lambda home: {
-        "SOPS_AGE_KEY_CMD": "sh -c 'echo canary-said; echo canary-cried >&2; exit 3'"
+    "a command that fails after all": lambda home: {
+        "SOPS_AGE_KEY_CMD": f"sh -c 'echo {ALICE}; echo canary-cried >&2; exit 3'"
     },
     "a command that is not there": lambda home: {"SOPS_AGE_KEY_CMD": "no-such-program canary-argument"},
     "a command with an open quote": lambda home: {"SOPS_AGE_SSH_PRIVATE_KEY_CMD": "echo 'canary-quote"},
@@ -302,7 +302,6 @@ def test_a_locked_identity_file_is_unlocked_by_who_sits_there_and_once(
 def test_a_locked_ssh_key_is_unlocked_by_who_sits_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files, kind: str
 ) -> None:
-    pytest.importorskip("bcrypt")
     person = Person(monkeypatch)
     which = kind.partition(" ")[0]
     key = ED25519 if which == "ed25519" else rsa()
