@@ -26,6 +26,8 @@ class FaultLaws:
 
     @pytest.mark.parametrize("act", ACTS)
     def test_a_failed_act_says_so_and_a_done_one_is_done(self, empty: Empty, act: str) -> None:
+        if act == "restore" and not Place(empty()).traits.recoverable:
+            pytest.skip("what is deleted is gone")
         calls, _ = _count(empty, act)
         for call, fault in _each(calls):
             place = Place(empty())

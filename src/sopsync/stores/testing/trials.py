@@ -115,10 +115,11 @@ def _disturb(trial: Trial, clean: Clean, stage: Stage) -> str:
         act()
     if trial.deed not in WRITES:
         return ""
-    if trial.call > clean.looks and stage.place.traits.checked and not stage.live(stage.foreign):
+    checked = stage.place.traits.checked  # a store that cannot compare may overwrite what came between
+    if trial.call > clean.looks and checked and not stage.live(stage.foreign):
         return "a value that nobody had looked at was overwritten"
     # before a fault nothing is certain: a store may have settled the lost answer, and gone on
     free = trial.scenario.name == "create" and not trial.fault and trial.call <= clean.before + 1
-    if free and not stage.foreign_now():
+    if free and (checked or stage.live(stage.foreign)) and not stage.foreign_now():
         return "a stranger's entry was claimed"
     return ""
