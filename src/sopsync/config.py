@@ -129,7 +129,8 @@ def _rule(model: RuleModel, loc: Loc, owners: list[Template], compiler: Compiler
         compiler.problems.append(Problem(compiler.where((*loc, "from")), f"from: {error}"))
     if captures is not None:
         compiler.problems.extend(_misfit_captures(model, captures, loc, owners, compiler.where))
-    if model.to is None and MANIFEST_NAME in (captures or ()) and not compiler.problems:  # else to: may have been cut out
+    if model.to is None and MANIFEST_NAME in (captures or ()) and not compiler.problems:
+        # with other problems about, a to: may have been cut out
         what = "{name} cannot be captured without to: in a SecretManifest it is metadata.name"
         compiler.problems.append(Problem(compiler.where((*loc, "from")), what, "call the capture something else"))
     targets = None

@@ -10,23 +10,30 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sopsync.errors import DecryptError, Reason
 from sopsync.model import KeyPath, Payload, Recipe, Secret
+from sopsync.sops.emit import text as text_of
 from sopsync.sops.golang import json_number
 from sopsync.sops.tree import List, Map, Node, Scalar, pointer
 from sopsync.templates import VALUE_FILTERS, parse_template
 from sopsync.yamlpos import quoted
-
-if TYPE_CHECKING:
-    from sopsync.sops import Document
 
 REVISION = 1
 """Raise it when an encoder's output changes for any input: it enters the digest of what is encoded."""
 DOTENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _Fields = list[tuple[str, KeyPath, Node]]
+
+
+class Document(Protocol):
+    """An opened file: its tree, and, if it is a binary file, its bytes (DecryptError otherwise)."""
+
+    @property
+    def root(self) -> Map: ...
+    @property
+    def data(self) -> bytes: ...
 
 
 def build(recipe: Recipe, document: Document) -> Payload:
@@ -73,8 +80,6 @@ def _bytes(node: Node, path: KeyPath) -> bytes:
 
 
 def _text(node: Node, path: KeyPath) -> str:
-    from sopsync import sops
-
     if not isinstance(node, Scalar) or node.value is None:
         raise _unrepresentable(path, "is not one value", "encode: json keeps maps, lists and null")
     if isinstance(node.value, bytes):
@@ -82,7 +87,7 @@ def _text(node: Node, path: KeyPath) -> str:
             return node.value.decode()
         except UnicodeDecodeError:
             raise _unrepresentable(path, "is not text", "encode: base64 takes any bytes") from None
-    return sops.text(node)
+    return text_of(node)
 
 
 def _utf8(text: str, path: KeyPath) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sopsync.config_errors import suggest
 from sopsync.encode import DOTENV_NAME
 from sopsync.errors import Problem
-from sopsync.fields import Field, select, size, unfit
+from sopsync.manifest.fields import Field, select, size, unfit
 from sopsync.model import Recipe, Traits
 from sopsync.rules import Target
 from sopsync.sops.tree import Map, Node, Path

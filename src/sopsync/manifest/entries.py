@@ -10,7 +10,7 @@ from sopsync import digest, encode
 from sopsync.config import Config
 from sopsync.config_errors import unknown
 from sopsync.errors import Problem
-from sopsync.forms import Form, Source, forms
+from sopsync.manifest.forms import Form, Source, forms
 from sopsync.model import Desired, Ref, Traits
 from sopsync.rules import KEY, Target
 from sopsync.sops.tree import pointer

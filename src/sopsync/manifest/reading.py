@@ -1,4 +1,4 @@
-"""From the files of a commit and the rules of the config to the entries git wants, all still sealed."""
+"""Reads the files that rules match: parsed, checked as a whole, then against every rule. All problems in one run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from sopsync.checks import collisions, copies, recipients, unfit_file
 from sopsync.config import MANIFEST_NAME, Config, target_for
 from sopsync.config_errors import in_order
-from sopsync.entries import Whose, entries, whose
 from sopsync.errors import ConfigError, DecryptError, Problem, Reason
-from sopsync.forms import Source
+from sopsync.manifest.checks import collisions, copies, recipients, unfit_file
+from sopsync.manifest.entries import Whose, entries, whose
+from sopsync.manifest.forms import Source
+from sopsync.manifest.selfrouted import routes_itself, self_routed
 from sopsync.model import Desired, Ref
 from sopsync.rules import Rule, Target
-from sopsync.selfrouted import routes_itself, self_routed
 from sopsync.sops.metadata import Metadata
 from sopsync.sops.tree import Map
 
