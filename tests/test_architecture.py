@@ -119,7 +119,7 @@ def decisions_are_pure(module: Module) -> Iterator[str]:
     if module.unit not in PURE:
         return
     for line, name in module.internal(MODULES):
-        if unit_of(name) not in PURE and name not in PURE_MAY_NAME.get(module.unit, ()):
+        if unit_of(name) not in PURE and name not in PURE_MAY_NAME:
             yield f"{module.name}:{line} decides, and imports {name}"
     for line, name in module.imports(MODULES):
         if any((name + ".").startswith(impure + ".") for impure in IMPURE):
