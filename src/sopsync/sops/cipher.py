@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -118,8 +116,7 @@ def hashed(kind: Kind, value: Value) -> bytes:
 
 
 def _decode(text: str) -> bytes:
-    """Standard base64 as Go decodes it: padding required, foreign characters refused, carriage returns ignored."""
-    try:
-        return binascii.a2b_base64(text.replace("\r", "") if "\r" in text else text, strict_mode=True)
-    except ValueError:
-        raise BadValue(Reason.BAD_BASE64, "holds broken base64") from None
+    raw = golang.decode_base64(text)
+    if raw is None:
+        raise BadValue(Reason.BAD_BASE64, "holds broken base64")
+    return raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Sequence
 
@@ -51,6 +52,18 @@ def parse_float(text: str) -> float | None:
     except (ValueError, OverflowError):
         return None
     return None if value in (float("inf"), float("-inf")) else value
+
+
+def decode_base64(text: str) -> bytes | None:
+    """base64.StdEncoding.DecodeString: padding required, line breaks ignored, nothing else foreign; None on failure."""
+    if "\r" in text or "\n" in text:
+        text = text.replace("\r", "").replace("\n", "")
+    try:
+        if len(text) % 4 == 0 and not text.endswith("==="):  # Python takes padding behind a complete group
+            return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        pass
+    return None
 
 
 def float_text(value: float) -> str:

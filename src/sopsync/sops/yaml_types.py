@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 
 from sopsync.sops import golang
@@ -105,11 +104,8 @@ def _timestamp(text: str) -> str | None:
 
 
 def _binary(text: str) -> Typed:
-    try:
-        raw = binascii.a2b_base64(text.replace("\n", "").replace("\r", ""), strict_mode=True)
-    except ValueError:
-        return NULL
-    return string(raw)
+    raw = golang.decode_base64(text)
+    return NULL if raw is None else string(raw)
 
 
 def string(raw: bytes) -> Typed:
