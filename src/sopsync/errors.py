@@ -33,7 +33,10 @@ class Problem:
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}; hint: {self.hint}" if self.hint else head
+        if not self.hint:
+            return head
+        # a report of several lines has its hint on one of its own
+        return f"{head}\n  hint: {self.hint}" if "\n" in head else f"{head}; hint: {self.hint}"
 
 
 class SopsyncError(Exception):

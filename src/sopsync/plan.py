@@ -169,8 +169,11 @@ def settle(change: Change, *, same: bool, keys: tuple[KeyChange, ...] = ()) -> C
 
 
 def _by_policy(change: Change, want: Desired, seen: Observed) -> Change:
-    """Somebody else's value is live: `on_drift` decides."""
-    if want.on_drift is Drift.HEAL:
+    """Somebody else's value is live: `on_drift` decides, unless it was never ours: then it wants adopting."""
+    if seen.stamp is None and not want.adopt:
+        reason = "somebody else's value, under a create of ours that was cut off"
+        return replace(change, action=Action.CONFLICT, reason=reason, hint=f"{want.rule}: adopt: true takes it over")
+    if want.on_drift is Drift.HEAL or seen.stamp is None:
         return replace(change, action=Action.UPDATE, reason=f"heals: {_who(seen)}", hint="")
     found = Action.CONFLICT if change.action is Action.CONFLICT else Action.DRIFT
     reason = change.reason or _who(seen)

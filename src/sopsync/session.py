@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
@@ -38,7 +38,8 @@ class Ask:
     """What a run looks at. `stores` (names) and `paths` (globs) narrow it; a narrowed run never deletes."""
 
     repo: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
+    """Where keys and tokens are found."""
     rev: str = "HEAD"
     config_path: str = "sopsync.yaml"
     config_from: str = ""

@@ -18,6 +18,7 @@ import io
 import re
 import shlex
 import subprocess
+import urllib.error
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ import pytest
 from sopsync.cli import run
 from sopsync.model import Payload, Secret
 from tests.stores.local_harness import IDENTITY, LocalOutside
-from tests.stores.vault_harness import VaultOutside
+from tests.support import leaks
 from tests.support.repo import Repo
 from tests.support.servers import OpenBao, tool
 
@@ -188,6 +189,29 @@ class Stage:
         ) or ", ".join(sorted(fields))
 
 
+@dataclass(frozen=True)
+class BaoHand:
+    """A foreign hand in the folder `p` of a mount."""
+
+    bao: OpenBao
+    mount: str
+
+    def peek(self, name: str) -> Payload | None:
+        try:
+            found = self.bao.call("GET", f"{self.mount}/data/p/{name}")["data"]["data"]
+        except urllib.error.HTTPError as error:
+            error.close()
+            return None
+        return Payload(fields={key: Secret(value.encode()) for key, value in found.items()})
+
+    def put(self, name: str, payload: Payload) -> None:
+        data = {key: secret.reveal().decode() for key, secret in payload.as_fields().items()}
+        self.bao.call("POST", f"{self.mount}/data/p/{name}", {"data": data})
+
+    def soft_delete(self, name: str) -> None:
+        self.bao.call("DELETE", f"{self.mount}/data/p/{name}")
+
+
 def local_outside(repo: Repo) -> LocalOutside:
     """A foreign hand in the embedded store of a repository."""
     return LocalOutside(repo.path / ".sopsync" / "store.db")
@@ -196,7 +220,7 @@ def local_outside(repo: Repo) -> LocalOutside:
 def vault_stage(tmp: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao, mount: str) -> Stage:
     """A stage whose foreign hand, and token, are those of a real OpenBao."""
     bao.mount(mount)
-    stage = Stage(tmp, monkeypatch, lambda _repo: VaultOutside(bao, mount, "p"))
+    stage = Stage(tmp, monkeypatch, lambda _repo: BaoHand(bao, mount))
     stage.variables = {"ADDRESS": bao.address, "MOUNT": mount}
     monkeypatch.setenv("VAULT_TOKEN", bao.token)
     return stage
@@ -207,6 +231,7 @@ def capture(argv: list[str]) -> tuple[int, str]:
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         code = run(argv)
+    leaks.watch(f"sopsync {argv[:1]}", said.getvalue())
     return code, said.getvalue()
 
 

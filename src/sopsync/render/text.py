@@ -57,9 +57,12 @@ def _store_lines(changes: list[Change], *, colour: bool) -> Iterator[str]:
             if key in told:
                 continue
             told.add(key)
-            yield f"  {head}  {lumps[key]} entries: {safe(change.reason)}"
+            said = f"{lumps[key]} entries: {change.reason}"
         else:
-            yield f"  {head}  {safe(change.ref.name):<{name}}  {safe(_detail(change))}".rstrip()
+            said = f"{safe(change.ref.name):<{name}}  {_detail(change)}"
+        first, *rest = said.split("\n")
+        yield f"  {head}  {safe(first)}".rstrip()
+        yield from (f"{indent}{safe(line.strip())}" for line in rest)
         if change.hint:
             yield f"{indent}hint: {safe(change.hint)}"
 

@@ -100,9 +100,10 @@ class Keyring:
             try:
                 return shamir.combine(shares)
             except shamir.ShareError as error:
-                why = f"{report(attempts, metadata.threshold)}\n  but: {error}"
-                raise DecryptError(why, reason=Reason.SHAMIR) from None
-        raise DecryptError(report(attempts, metadata.threshold), reason=Reason.DATA_KEY_UNAVAILABLE)
+                why, hint = report(attempts, metadata.threshold)
+                raise DecryptError(f"{why}\n  but: {error}", reason=Reason.SHAMIR, hint=hint) from None
+        why, hint = report(attempts, metadata.threshold)
+        raise DecryptError(why, reason=Reason.DATA_KEY_UNAVAILABLE, hint=hint)
 
     def _open_group(self, keys: Sequence[MasterKey]) -> tuple[bytes | None, Attempt]:
         """The first key that opens wins: all keys of a group wrap the same."""

@@ -20,8 +20,8 @@ class Attempt:
     opened: bool
 
 
-def report(groups: Sequence[Attempt], threshold: int) -> str:
-    """The message, several lines. Groups count from 1, in file order."""
+def report(groups: Sequence[Attempt], threshold: int) -> tuple[str, str]:
+    """(the message, several lines; what to do about it). Groups count from 1, in file order."""
     closed = [(number, group) for number, group in enumerate(groups, 1) if not group.opened]
     if len(groups) > 1:
         opened = len(groups) - len(closed)
@@ -35,9 +35,7 @@ def report(groups: Sequence[Attempt], threshold: int) -> str:
     hints = _unique(refusal.hint for refusal in refusals)
     if tried:
         lines.append(f"  tried: {'; '.join(tried)}")
-    if hints:
-        lines.append(f"  hint: {', or '.join(hints)}")
-    return "\n".join(lines)
+    return "\n".join(lines), ", or ".join(hints)
 
 
 def _either(keys: Sequence[MasterKey]) -> str:
