@@ -136,8 +136,7 @@ class Session:
     def costs(self) -> list[str]:
         """What the run cost, for -v."""
         stores, _ = self._stores
-        calls = [f"{name}: {store.calls} calls" for name, store in stores.items()]
-        return [*calls, f"{self.documents.opened} files decrypted"]
+        return [f"{name}: {store.calls} call{'s' * (store.calls != 1)}" for name, store in stores.items()]
 
     # -- the parts
 
@@ -149,7 +148,7 @@ class Session:
     def _load_config(self) -> Config:
         path = self.ask.config_path
         commit = self.repo.resolve(self.ask.config_from) if self.ask.config_from else self.commit
-        tree = self.tree if commit == self.commit else self.repo.tree(commit)
+        self._config_tree = tree = self.repo.tree(commit)
         if path not in tree:
             raise ConfigError(f"not in commit {commit[:10]}", where=path, hint="sopsync init, then commit it")
         return load_config(self.repo.read(tree, [path])[path], path)
@@ -257,6 +256,9 @@ class Session:
     def notes(self) -> tuple[str, ...]:
         edited = self.repo.uncommitted([self.ask.config_path, *self.manifests.files, *self.manifests.broken])
         notes = [f"{path} has uncommitted edits; they are not in this plan" for path in edited]
+        base = self.ask.config_from
+        if base and self.tree.get(self.ask.config_path) != self._config_tree.get(self.ask.config_path):
+            notes.append(f"{self.ask.config_path} differs from {base}'s, which was used; merging changes it")
         if self.filtered:
             notes.append("filtered: only part of git was looked at, so nothing is deleted")
         return tuple(notes)

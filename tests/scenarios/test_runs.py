@@ -1,0 +1,109 @@
+"""Runs that a story cannot tell: stopped half way, two at once, signed commits, and what a run costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sopsync.stores.local import LocalStore
+from tests.stores.local_harness import SEALER
+from tests.support.servers import OpenBao
+from tests.support.story import Stage, capture, local_outside, vault_stage
+from tests.support.tools import need
+
+LOCAL = "{type: local, recipients: [$RECIPIENT]}"
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    made = Stage(tmp_path, monkeypatch, local_outside)
+    start(made, LOCAL, keys=4)
+    return made
+
+
+def start(stage: Stage, store: str, *, keys: int) -> None:
+    """One file of so many keys, each an entry."""
+    stage.do_write(["sopsync.yaml"], config(store))
+    stage.do_put(["api.yaml", *(f"k{i:04}=canary-{i}" for i in range(keys))])
+    stage.do_commit(["Start"])
+
+
+def config(store: str) -> list[str]:
+    rule = ["sync:", "  - from: api.yaml", "    to: [{store: s, name: 'api/{key}'}]"]
+    return ["version: 1", "owner: acme", "stores:", f"  s: {store}", *rule]
+
+
+def store(stage: Stage) -> LocalStore:
+    return LocalStore("s", stage.repo.path / ".sopsync" / "store.db", SEALER)
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_write_in_hand_finish(
+    which: signal.Signals, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = LocalStore.write
+
+    def interrupted(self: LocalStore, *args: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), which)
+        return write(self, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "write", interrupted)
+        code, said = capture(["apply", "--yes", "-q"])
+    assert code == 3, said
+    assert said.startswith("Applied: ")
+    assert "skipped. hint: run sopsync apply again" in said
+    assert capture(["apply", "--yes", "-q"])[0] == 0
+    assert capture(["plan", "--verify", "-q"]) == (0, "No changes. 4 entries verified by value.\n")
+
+
+def test_two_processes_at_once_end_as_one(stage: Stage) -> None:
+    args = [sys.executable, "-m", "sopsync", "apply", "--yes", "-q"]
+    both = [subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+    said = [process.communicate()[0].decode() for process in both]
+    codes = [process.returncode for process in both]
+    assert 0 in codes, said
+    assert set(codes) <= {0, 1, 5}, said
+    assert capture(["apply", "--yes", "-q"])[0] == 0
+    assert capture(["plan", "--verify", "-q"]) == (0, "No changes. 4 entries verified by value.\n")
+    assert {entry.version for entry in store(stage).survey(()).entries} == {"1"}
+
+
+def test_only_signed_commits(stage: Stage, tmp_path: Path) -> None:
+    need("ssh-keygen")
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    signers = tmp_path / "signers"
+    signers.write_text(f"ana@acme.example {key.with_suffix('.pub').read_text()}")
+    asked = ["apply", "--yes", "-q", "--require-signed", "--allowed-signers", str(signers)]
+    code, said = capture(asked)
+    assert (code, "not signed by an allowed signer" in said) == (4, True)
+    stage.repo.git("config", "gpg.format", "ssh")
+    stage.repo.git("config", "user.signingkey", str(key))
+    stage.repo.git("commit", "-q", "--allow-empty", "-S", "-m", "Signed")
+    assert capture(asked) == (0, "Applied: 4 create.\n")
+
+
+def test_a_no_op_plan_of_many_costs_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao) -> None:
+    stage = vault_stage(tmp_path, monkeypatch, bao, "costs")
+    start(stage, f"{{type: vault, address: '{bao.address}', mount: costs, prefix: p}}", keys=300)
+    assert capture(["apply", "--yes", "-q"]) == (0, "Applied: 300 create.\n")
+    code, said = capture(["plan", "-v", "-q"])
+    assert (code, said) == (0, "No changes. 300 entries in step with git. No files decrypted.\ns: 1 call\n")
+    stage.do_put(["api.yaml", "k0007=canary-new"])
+    stage.do_commit(["One of them"])
+    code, said = capture(["plan", "-v", "-q"])
+    assert said == "Plan: 1 update. 1 file decrypted, 1 value read.\ns: 2 calls\n"
+
+
+def test_a_bare_repository_is_as_good(stage: Stage, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    stage.repo.git("clone", "-q", "--bare", ".", str(bare))
+    assert capture(["apply", "--yes", "-q", "--repo", str(bare)]) == (0, "Applied: 4 create.\n")
+    assert (bare / ".sopsync" / "store.db").exists()
