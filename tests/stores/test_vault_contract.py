@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 
 import pytest
 from requests.adapters import HTTPAdapter
 
 from sopsync.stores.testing import Contract, Expected, Harness
+from sopsync.stores.testing.place import Empty
+from sopsync.stores.testing.stage import SCENARIOS
 from tests.stores.vault_harness import LEAST, VaultHarness
 from tests.support.servers import OpenBao
 
@@ -17,17 +20,10 @@ SCANNED = Expected(
     create=3, update=2, restore=2, restamp=2, delete=2, read=1, fence=2,
 )  # fmt: skip
 WALKED = Expected(
-    # SCAN refused; three folders (all, prod/, the fences); each entry, and the fence
-    survey=lambda entries: 1 + 3 + entries + 1 if entries else 3,
+    # SCAN refused; two folders (all, and the fences); each entry, and the fence
+    survey=lambda entries: 1 + 2 + entries + 1 if entries else 3,
     create=4, update=2, restore=2, restamp=2, delete=2, read=1, fence=2,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def connections() -> Iterator[HTTPAdapter]:
-    adapter = HTTPAdapter(pool_maxsize=16)
-    yield adapter
-    adapter.close()
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +48,11 @@ class TestHashiCorp(Contract):
         policy = "\n".join(line for line in LEAST.splitlines() if "scan" not in line)
         token = bao.token_for(policy.format(mount=contract_mount), "no-scan")
         return lambda: VaultHarness(bao, contract_mount, token, connections, WALKED, hashicorp=True)
+
+    @pytest.mark.parametrize("scenario", SCENARIOS)
+    def test_what_gets_in_between_is_seen_and_healed(
+        self, empty: Empty, scenario: str, record_property: Callable[[str, object], None]
+    ) -> None:
+        if scenario not in ("create", "update") and not os.environ.get("SOPSYNC_TEST_THOROUGH"):
+            pytest.skip("thousands of calls; SOPSYNC_TEST_THOROUGH=1 make test ARGS='-k HashiCorp' makes them")
+        super().test_what_gets_in_between_is_seen_and_healed(empty, scenario, record_property)

@@ -1,4 +1,4 @@
-"""Vault stores as the contract suite sees them: a wire that can fail under hvac, and a foreign hand with its own token."""
+"""Vault stores as the contract suite sees them: a wire under hvac that can fail, and a foreign hand with a token."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -39,14 +38,16 @@ def broken(request: PreparedRequest) -> requests.exceptions.ConnectionError:
 
 
 class FaultyAdapter(BaseAdapter):
-    """Every call goes through a `Wire`, then over connections that all clients of a test run share."""
+    """Notes every call in `log`, asks a `Wire`, then sends it over connections that all clients of a run share."""
 
     def __init__(self, wire: Wire, send: Callable[..., Response]) -> None:
         super().__init__()
+        self.log: list[str] = []
         self._wire = wire
         self._send = send
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        self.log.append(f"{request.method} {unquote((request.url or '').partition('/v1/')[2])}")
         fault = self._wire.send()
         if fault is Fault.REFUSED:
             return says(403, "1 error occurred:\n\t* permission denied\n\n")
@@ -75,7 +76,8 @@ class HashiCorp:
     def __call__(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         if request.method == "SCAN":
             return says(405)
-        if request.body and b"metadata_cas" in _bytes(request.body):
+        assert request.body is None or isinstance(request.body, bytes)
+        if request.body and b"metadata_cas" in request.body:
             body = json.loads(request.body)
             del body["metadata_cas"]
             request.prepare_body(json.dumps(body).encode(), None)
@@ -92,10 +94,6 @@ _FOREIGN_TO_HASHICORP = (
 )
 
 
-def _bytes(body: bytes | str) -> bytes:
-    return body if isinstance(body, bytes) else body.encode()
-
-
 @dataclass(frozen=True)
 class VaultOutside:
     """Somebody with a token of their own, who knows nothing of sopsync."""
@@ -103,18 +101,18 @@ class VaultOutside:
     bao: OpenBao
     mount: str
     prefix: str
+    send: Callable[..., Response]
     can_roll_back = False  # a KV mount has no way to make an older version live but to write it again
     reuses_versions = True
 
     def call(self, method: str, part: str, name: str, body: Any = None) -> Any:
         """The `data` of the answer, None if there is nothing."""
-        try:
-            answer = self.bao.call(method, f"{self.mount}/{part}/{quote(f'{self.prefix}/{name}')}", body)
-        except HTTPError as error:
-            with error:
-                assert error.code == 404, error.code
-            return None
-        return (answer or {}).get("data")
+        request = PreparedRequest()
+        path = f"{self.mount}/{part}/{quote(f'{self.prefix}/{name}')}"
+        request.prepare(method, f"{self.bao.address}/v1/{path}", {"X-Vault-Token": self.bao.token}, json=body)
+        answer = self.send(request, timeout=30)
+        assert answer.ok or answer.status_code == 404, answer.status_code
+        return json.loads(answer.content).get("data") if answer.content and answer.ok else None
 
     def peek(self, name: str) -> Payload | None:
         found = self.call("GET", "data", name)
@@ -151,6 +149,9 @@ class VaultOutside:
         if meta := self.call("GET", "metadata", name):
             self.call("POST", "undelete", name, {"versions": [meta["current_version"]]})
 
+    def roll_back(self, name: str) -> None:
+        raise NotImplementedError("not asked for: can_roll_back is False")
+
 
 @dataclass(frozen=True)
 class Context:
@@ -178,21 +179,50 @@ class VaultHarness:
     def __init__(
         self, bao: OpenBao, mount: str, token: str, connections: HTTPAdapter, expected: Expected, *, hashicorp: bool
     ) -> None:
-        self.outside = VaultOutside(bao, mount, f"place-{next(_numbers)}")
+        self.outside = VaultOutside(bao, mount, f"place-{next(_numbers)}", connections.send)
         self.expected = expected
         self._token = token
         self._send = HashiCorp(connections.send) if hashicorp else connections.send
+        # a folder is a call more in each survey of a walk, and with it ten trials more in each scenario
+        self._folder = "" if hashicorp else "prod/"
 
     def open(self, wire: Wire) -> VaultStore:
-        session = requests.Session()
-        session.mount("http://", FaultyAdapter(wire, self._send))
-        address = self.outside.bao.address
-        settings = VaultSettings(type="vault", address=address, mount=self.outside.mount, prefix=self.outside.prefix)
-        return open_vault("vault", settings, Context({"VAULT_TOKEN": self._token}), session)
+        outside = self.outside
+        return client(outside.bao, outside.mount, self._send, wire, token=self._token, prefix=outside.prefix).store
 
     def name(self, word: str) -> str:
-        return f"prod/{word}"
+        return self._folder + word
 
 
-def path_of(request: PreparedRequest) -> str:
-    return urlsplit(request.url or "").path
+@dataclass(frozen=True)
+class Client:
+    """A store, and everything it sent: `METHOD path below /v1/`."""
+
+    store: VaultStore
+    wire: Wire
+    log: list[str]
+
+    def calls(self, act: Callable[[], object]) -> list[str]:
+        """What went over the wire while it acted."""
+        before = len(self.log)
+        act()
+        return self.log[before:]
+
+
+def client(
+    bao: OpenBao,
+    mount: str,
+    send: Callable[..., Response],
+    wire: Wire | None = None,
+    *,
+    token: str = "",
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Client:
+    """A store on a mount, by default with the root token."""
+    wire = wire or Wire()
+    adapter, session = FaultyAdapter(wire, send), requests.Session()
+    session.mount("http://", adapter)
+    asked = VaultSettings(type="vault", address=bao.address, mount=mount, **settings)
+    context = Context({"VAULT_TOKEN": token or bao.token} if environ is None else environ)
+    return Client(open_vault("vault", asked, context, session), wire, adapter.log)

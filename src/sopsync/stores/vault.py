@@ -30,11 +30,12 @@ from sopsync.model import Fence, Observed, PastVersion, Payload, Stamp, State, S
 from sopsync.stores.vault_auth import credentials
 from sopsync.stores.vault_entry import CLAIM, history, observed, stamping, untaggable
 from sopsync.stores.vault_fence import Fences
+from sopsync.stores.vault_http import reach
 from sopsync.stores.vault_kv import Kv, Written
 from sopsync.stores.vault_payload import from_data, size, to_data
 from sopsync.stores.vault_settings import FENCES, VAULT, VaultSettings
 from sopsync.stores.vault_survey import Listing, legal, scan, walk
-from sopsync.stores.vault_wire import Wire, reach
+from sopsync.stores.vault_wire import Wire
 
 if TYPE_CHECKING:
     import requests

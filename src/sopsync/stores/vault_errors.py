@@ -62,8 +62,9 @@ class Place:
 
 
 def no_mount(place: Place, mount: str) -> StoreError:
-    """The server routes nothing there."""
-    return place.rejected(f"nothing is mounted at {mount}/", f"vault secrets enable -path={mount} kv-v2, or edit mount")
+    """The server routes nothing there: a matter of the store, not of the entry."""
+    hint = f"vault secrets enable -path={mount} kv-v2; or look at mount and namespace"
+    return Place(place.store).rejected(f"nothing is mounted at {mount}/", hint)
 
 
 def version_one(place: Place, mount: str) -> StoreError:
@@ -77,13 +78,13 @@ def refusal(answer: Answer, place: Place) -> StoreError:
     match answer.status:
         case 301 | 302 | 303 | 307 | 308:
             return place.rejected("the server sends us elsewhere", "give the address of the active node")
+        case 400 if answer.says("Upgrading from non-versioned"):
+            return place.unavailable("the mount is being upgraded to KV version 2", "retry in a moment")
         case 400:
             return place.rejected("the server takes the request for a bad one", "look at its name, fields and tags")
         case 403:
             return place.denied("permission denied")
-        case 404 if answer.says("no handler for route"):
-            return place.rejected("nothing is mounted there", "look at mount and namespace")
-        case 413:
+        case 413 | 500 if answer.status == 413 or answer.says("value being too large"):
             return place.rejected("too large for the server", "split it over several entries")
         case 429:
             return place.unavailable("too many requests", "retry later, or raise the server's rate limit quota")

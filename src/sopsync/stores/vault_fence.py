@@ -79,16 +79,15 @@ class Fences:
     def _look(self, name: str, meta: Meta | None) -> _Stand:
         if meta is None or not meta.current:
             return _Stand()
-        mirrored = _mirrored(meta.custom)
-        if mirrored is not None and mirrored.version == meta.current:
-            return mirrored
-        written = self._kv.read(name)
-        text = (written.data or {}).get(_FIELD) if written else None
-        fence = Fence.decode(text) if isinstance(text, str) else None
-        if written is None or fence is None or _name(fence.owner) != name:
+        stand = _mirrored(meta.custom)
+        if stand is None or stand.version != meta.current:
+            written = self._kv.read(name)
+            text = (written.data or {}).get(_FIELD) if written else None
+            stand = _Stand(Fence.decode(text) if isinstance(text, str) else None, written.version if written else 0)
+        if stand.fence is None or _name(stand.fence.owner) != name:
             hint = "it was changed or deleted by hand: undelete it, or delete its metadata to begin anew"
             raise Rejected(f"the fence at {name} cannot be read", store=self._kv.wire.server.store, hint=hint)
-        return _Stand(fence, written.version)
+        return stand
 
     def _moved(self, owner: str) -> Conflict:
         what = f"the fence of {owner} moved: another run was faster"

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from sopsync.errors import Conflict, Unavailable
 from sopsync.stores.vault_entry import Changes, Custom, Meta, merge
-from sopsync.stores.vault_errors import Answer, Place, no_mount, refusal, version_one
+from sopsync.stores.vault_errors import Answer, Place, refusal, version_one
 from sopsync.stores.vault_wire import Wire
 
 
@@ -45,10 +45,7 @@ class Kv:
         if self._proven:
             return
         place = self._place("", "", "")
-        answer = self.wire.call("GET", f"sys/internal/ui/mounts/{self._root}", place=place, allow=(403,))
-        if answer.status == 403:
-            what = f"nothing is mounted at {self._mount}/, or nothing there is granted to us"
-            raise place.denied(what, "look at mount and namespace, and at the token's policies")
+        answer = self.wire.call("GET", f"sys/internal/ui/mounts/{self._root}", place=place)
         options = answer.data.get("options") or {}
         if answer.data.get("type") not in ("kv", "generic") or not isinstance(options, dict):
             raise place.rejected(f"{self._mount}/ is not a KV secrets engine", "name a KV version 2 mount")
@@ -62,8 +59,6 @@ class Kv:
         (capability `scan`) does not have it. Names whose metadata the answer lacks are looked up."""
         path = f"{self._root}/detailed-metadata/{quote(self._prefix)}"
         answer = self.wire.call("SCAN", path, place=self._place("", "scan", path), allow=(400, 403, 404, 405, 501))
-        if answer.says("no handler for route"):
-            raise no_mount(self._place("", "", ""), self._mount)
         if not answer.ok:
             return None
         known, names = answer.data.get("key_info") or {}, answer.data.get("keys") or []
@@ -75,8 +70,8 @@ class Kv:
         is empty."""
         url = f"{self._root}/metadata/{quote(self._prefix + path)}"
         answer = self.wire.call("GET", f"{url}?list=true", place=self._place(path, "list", url), allow=(404,))
-        if answer.status == 404 and not answer.nothing:
-            raise no_mount(self._place("", "", ""), self._mount)
+        if not (answer.ok or answer.nothing):
+            raise refusal(answer, self._place(path, "", ""))
         return [str(key) for key in answer.data.get("keys") or []]
 
     def metadata(self, name: str) -> Meta | None:
@@ -177,12 +172,11 @@ class Kv:
     def _found(self, url: str, place: Place) -> Answer | None:
         """None is a positive not-found: the server's own, and not that of a mount that is not there."""
         answer = self.wire.call("GET", url, place=place, allow=(404,))
-        if answer.status == 404 and not answer.data:
-            if answer.says("no handler for route"):
-                raise no_mount(self._place("", "", ""), self._mount)
-            if not answer.nothing:
-                raise refusal(answer, place)
+        if answer.nothing:
             return None
+        # a 404 that has data is that of a deleted version
+        if not (answer.ok or answer.data):
+            raise refusal(answer, place)
         return answer
 
     def _meta(self, data: Mapping[str, Any], answer: Answer, name: str = "") -> Meta:

@@ -18,7 +18,7 @@ VAULT = Traits(
     checked=True,  # options.cas: developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#create-update-secret
     recoverable=True,
     # integrated storage takes 1 MiB an entry (openbao.org/docs/internals/limits, `max_entry_size`), and JSON escapes
-    # may double ordinary text; what still does not fit is refused by the server (413) with nothing changed
+    # may double ordinary text; what still does not fit is refused by the server, with nothing changed
     max_bytes=512 * 1024,
     # a path: segments that are neither empty nor dots (HTTP would resolve those), of printable characters (the server's
     # rule, listener option `disable_printable_check`), and outside our own folder

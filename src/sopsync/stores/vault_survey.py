@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from sopsync.errors import StoreError, Unavailable
 from sopsync.stores.vault_entry import Meta
+from sopsync.stores.vault_http import THREADS
 from sopsync.stores.vault_kv import Kv
 from sopsync.stores.vault_settings import FENCES, VAULT
-from sopsync.stores.vault_wire import THREADS
 
 _T = TypeVar("_T")
 _GIVE_UP = 8

@@ -1,59 +1,27 @@
-"""One server, spoken to through hvac: logs in when it must, counts calls, and lets no text of an exception through."""
+"""One server and the token we have for it: logs in when it must, counts calls, and tells what a 403 is about."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from math import isfinite
-from pathlib import Path
+from enum import Enum
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import requests
-from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
+from sopsync.errors import StoreError
+from sopsync.stores.vault_auth import Credentials
+from sopsync.stores.vault_errors import Answer, Place, no_mount, refusal
+from sopsync.stores.vault_http import Http, Server
 
-from sopsync.errors import Rejected, StoreError
-from sopsync.stores.vault_auth import Credentials, variable
-from sopsync.stores.vault_errors import FOREIGN, Answer, Place, refusal
-from sopsync.stores.vault_settings import VaultSettings
-
-THREADS = 16
-"""Connections kept: as many as a survey has in flight at once."""
-_TIMEOUT = (10.0, 60.0)
-"""Seconds to connect, and to wait for an answer."""
-_JSON, _PATCH = "application/json", "application/merge-patch+json"
+if TYPE_CHECKING:
+    import requests
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where the server is, and how to trust it. `mount` is the secrets engine we are allowed to use."""
+class _Lacks(Enum):
+    """What a 403 is for lack of: a live token, anything granted on the mount, or a capability on the path."""
 
-    store: str
-    address: str
-    mount: str
-    namespace: str | None
-    ca_cert: Path | None
-
-
-def reach(store: str, settings: VaultSettings, environ: Mapping[str, str], base: Path) -> Server:
-    """The server that settings and environment mean. Rejected if they mean none."""
-    address = (settings.address or variable(environ, "ADDR")).rstrip("/")
-    if not re.fullmatch(r"https?://[^/?#@\s]+", address):
-        raise Rejected("no address", store=store, hint="set address, or VAULT_ADDR, to https://host:port")
-    named = settings.ca_cert or variable(environ, "CACERT")
-    ca_cert = base / named if named else None
-    if ca_cert is not None and not ca_cert.is_file():
-        raise Rejected(f"there is no file {ca_cert}", store=store, hint="look at ca_cert, or VAULT_CACERT")
-    return Server(store, address, settings.mount, settings.namespace, ca_cert)
+    TOKEN, MOUNT, PATH = range(3)
 
 
 class Wire:
@@ -65,33 +33,31 @@ class Wire:
         self._credentials = credentials
         self._token = ""
         self._login_lock = Lock()
-        session = session or _session()
-        # Proxies and CA once, here: looking for them in the environment at every request costs as much as the request.
-        session.trust_env = False
-        session.proxies = get_environ_proxies(server.address)
-        session.verify = str(server.ca_cert) if server.ca_cert else True
-        self._adapter = _Direct(
-            base_uri=server.address,
-            token="",  # it goes with each request
-            session=session,
-            timeout=_TIMEOUT,
-            namespace=server.namespace,
-        )
+        self._http = Http(server, session)
 
     def call(
         self, method: str, path: str, body: Any = None, *, place: Place | None = None, allow: Collection[int] = ()
     ) -> Answer:
-        """One API call (two more and a login where the token turns out to be dead). Answers other than success and the
-        statuses in `allow` are raised as the StoreError they stand for. Never repeated where it may have been done."""
+        """One API call. Answers other than success and the statuses in `allow` are raised as the StoreError they stand
+        for; a 403 is looked into (two calls at most), and returned only if it is about the path. Never repeated where
+        it may have been done."""
         place = place or Place(self.server.store)
         token = self._token or self._login(stale="")
         answer = self._send(method, path, body, place, token)
-        if answer.status == 403 and 403 not in allow and self._dead(answer, token):
-            if not self._credentials.path:
-                raise place.denied("the token is not valid, or has expired", "vault login, or set VAULT_TOKEN")
-            # A 403 is a positive no: nothing was done, so that the same call may be made once more.
-            answer = self._send(method, path, body, place, self._login(stale=token))
-        if answer.ok or answer.status in allow:
+        if answer.status == 403:
+            match self._denied(answer, token):
+                case _Lacks.MOUNT:
+                    what = f"nothing is mounted at {self.server.mount}/, or nothing there is granted to us"
+                    raise place.denied(what, "look at mount and namespace, and at the token's policies")
+                case _Lacks.TOKEN if not self._credentials.path:
+                    raise place.denied("the token is not valid, or has expired", "vault login, or set VAULT_TOKEN")
+                case _Lacks.TOKEN:
+                    # A 403 is a positive no: nothing was done, so that the same call may be made once more.
+                    answer = self._send(method, path, body, place, self._login(stale=token))
+        if answer.says("no handler for route"):
+            raise no_mount(place, self.server.mount)
+        # While a mount is upgraded, it says 400 to everything.
+        if (answer.ok or answer.status in allow) and not answer.says("Upgrading from non-versioned"):
             return answer
         raise refusal(answer, place)
 
@@ -101,7 +67,7 @@ class Wire:
         if token and self._credentials.path:
             with suppress(StoreError):  # it expires by itself
                 self._send("POST", "auth/token/revoke-self", {}, Place(self.server.store), token)
-        self._adapter.close()
+        self._http.close()
 
     def _login(self, *, stale: str) -> str:
         """A token other than `stale`. Several threads may find out at once that it died; one of them logs in."""
@@ -124,108 +90,20 @@ class Wire:
             raise place.denied(f"there is no auth method at {path}", "look at auth.mount, auth.method and namespace")
         raise refusal(answer, place)
 
-    def _dead(self, answer: Answer, token: str) -> bool:
-        """Whether a 403 is about the token rather than the path. Asks only what any token may ask about itself; a token
-        that may use the mount at all is told of it (sys/internal/ui/mounts), one with the default policy may look
-        itself up."""
+    def _denied(self, answer: Answer, token: str) -> _Lacks:
+        """What a 403 is about. Asks only what any token may ask: one that may use the mount at all is told of it
+        (sys/internal/ui/mounts), and one with the default policy may look itself up."""
         if answer.says("invalid token"):
-            return True
+            return _Lacks.TOKEN
         place = Place(self.server.store)
-        for path in (f"sys/internal/ui/mounts/{quote(self.server.mount)}", "auth/token/lookup-self"):
-            try:
-                told = self._send("GET", path, None, place, token)
-            except StoreError:
-                return False  # cannot be told: say what is known, which is a 403
-            if told.status != 403:
-                return False
-        return True
+        try:
+            if self._send("GET", f"sys/internal/ui/mounts/{quote(self.server.mount)}", None, place, token).ok:
+                return _Lacks.PATH
+            alive = self._send("GET", "auth/token/lookup-self", None, place, token).status != 403
+        except StoreError:
+            return _Lacks.PATH  # it cannot be told: say what is known, which is a 403
+        return _Lacks.MOUNT if alive else _Lacks.TOKEN
 
     def _send(self, method: str, path: str, body: Any, place: Place, token: str) -> Answer:
-        headers = {"X-Vault-Token": token} if token else {}
-        data = None
-        if body is not None:
-            data = json.dumps(body).encode()
-            headers |= {"Content-Type": _PATCH if method == "PATCH" else _JSON, "Content-Length": str(len(data))}
         self.counted()
-        try:
-            response = self._adapter.request(method, f"v1/{path}", headers=headers, data=data)
-            content = response.content  # the connection may break as late as here
-        except requests.exceptions.SSLError:
-            hint = "name the certificate authority in ca_cert; look at the host name in address"
-            raise place.rejected("the server's certificate is not trusted", hint) from None
-        except requests.exceptions.Timeout:
-            raise place.unavailable("no answer in time") from None
-        except requests.exceptions.ConnectionError:
-            raise place.unavailable("no connection to the server", "look at address and network, then retry") from None
-        except (requests.exceptions.RequestException, OSError, ValueError) as error:
-            # Whatever it quotes may be a header or a body.
-            raise place.unavailable(f"the request could not be made ({type(error).__name__})") from None
-        return _answer(response.status_code, content, response.headers.get("Date", ""))
-
-
-class _Direct(RawAdapter):  # type: ignore[misc]  # hvac has no types
-    """hvac's adapter without what a session does around every request: merging settings, cookies, netrc, redirects.
-    That takes more time than the request. And redirects would carry the token to wherever they point."""
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        raise_exception: bool = True,  # noqa: ARG002, FBT001, FBT002 - as the class above has it
-        **kwargs: Any,
-    ) -> requests.Response:
-        """Any answer at all is returned. `url` is quoted already; `data` is bytes or None."""
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = method, self.urljoin(self.base_uri, url), kwargs.get("data")
-        request.headers = CaseInsensitiveDict({"X-Vault-Request": "true", **(headers or {})})
-        if self.namespace:
-            request.headers["X-Vault-Namespace"] = self.namespace
-        response: requests.Response = self.session.get_adapter(request.url).send(request, **self._kwargs)
-        return response
-
-
-def _session() -> requests.Session:
-    """No retries: a write whose answer was lost is settled by looking, not by writing again."""
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=THREADS, max_retries=0)
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, adapter)
-    return session
-
-
-def _answer(status: int, content: bytes, date: str) -> Answer:
-    """The parts of an answer. A success that is not a JSON object did not come from the server we mean."""
-    try:
-        body = json.loads(content, parse_int=_whole, parse_float=_number) if content else None
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        return Answer(status if status == 204 or status >= 300 else FOREIGN, now=_clock(date))
-    data, auth, errors = body.get("data"), body.get("auth"), body.get("errors")
-    return Answer(
-        status,
-        data if isinstance(data, dict) else {},
-        auth if isinstance(auth, dict) else {},
-        tuple(map(str, errors)) if isinstance(errors, list) else None,
-        _clock(date),
-    )
-
-
-def _whole(digits: str) -> int | float | str:
-    """An integer, or its digits where Python refuses to read so many (sys.set_int_max_str_digits)."""
-    return int(digits) if len(digits) <= 4000 else digits
-
-
-def _number(text: str) -> float | str:
-    """A float, or its text where no float is that large."""
-    number = float(text)
-    return number if isfinite(number) else text
-
-
-def _clock(date: str) -> datetime:
-    """The `Date` of an answer counts whole seconds; what happened before the answer happened before the next one."""
-    try:
-        return parsedate_to_datetime(date) + timedelta(seconds=1)
-    except ValueError:
-        return datetime.now(UTC)
+        return self._http.send(method, path, body, token, place)
