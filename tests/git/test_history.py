@@ -78,7 +78,7 @@ def test_what_was_a_link_is_another_file(repo: Repo) -> None:
     put(repo, "1")
     (repo.path / "f").unlink()
     (repo.path / "f").symlink_to("1")
-    repo.commit()
+    assert newest(repo, ["f"], repo.commit()) == {}
     (repo.path / "f").unlink()
     again = put(repo, "1")
     assert commits(repo) == [again]
@@ -127,6 +127,10 @@ def test_a_merge_of_two_changes_leads_to_both(repo: Repo) -> None:
         newest = files.newest("f")
         assert newest == Revision(both, "f", opened.tree(both)["f"].oid)
         assert [r.commit for r in files.older(newest)] == [ours, theirs]
+    # newest first, whichever parent it is of
+    repo.checkout("side")
+    other = repo.merge("main", f="3 and 2")
+    assert commits(repo) == [other, both, ours, theirs, one]
 
 
 def test_a_merge_may_take_one_file_from_each_side(repo: Repo) -> None:
@@ -251,7 +255,7 @@ def test_lost_history_is_an_error_not_an_end(repo: Repo) -> None:
     one = put(repo, "1")
     put(repo, "2")
     (repo.path / ".git/objects" / one[:2] / one[2:]).unlink()
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="cannot read the history"):
         commits(repo)
 
 

@@ -318,6 +318,8 @@ def test_values_are_compared_only_where_every_ciphertext_changed() -> None:
     assert asked == [("1", "2", key) for _, _, key in asked]
     assert {key for *_, key in asked} == {"b", "c"}
     assert walk(two, "a", same=same)[0] == {"a": "1"}
+    # a key that was not there had no value
+    assert walk(step("3", one, new="n", ciphers="new"), "new", same=lambda *_: True)[0] == {"new": "3"}
 
 
 def test_ten_thousand_entries_and_a_thousand_revisions() -> None:

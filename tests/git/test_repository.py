@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,14 @@ def test_no_git_is_said(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     says(error, "git is not installed")
 
 
+def test_git_has_the_last_word_on_which_repository_it_is(repo: Repo) -> None:
+    other = Repo.init(repo.path.parent / "other")
+    repo.git("config", "core.worktree", str(other.path))
+    with pytest.raises(SourceError) as error:
+        Repository.open(repo.path / ".git")
+    says(error, "another repository")
+
+
 # -- revisions
 
 
@@ -137,6 +146,24 @@ def test_what_is_no_commit_is_refused(repo: Repo, rev: str) -> None:
         says(error)
         assert "\x1b" not in str(error.value)
         assert opened.resolve("HEAD") == repo.head()
+
+
+def test_a_revision_never_looks_like_an_option(repo: Repo) -> None:
+    repo.git("update-ref", "refs/heads/-x", "HEAD")
+    with Repository.open(repo.path) as opened:
+        assert opened.resolve("heads/-x") == repo.head()
+        with pytest.raises(SourceError, match="not a revision"):
+            opened.resolve("-x")
+
+
+def test_an_abbreviation_of_two_commits_is_refused(repo: Repo) -> None:
+    stream = "".join(
+        f"commit refs/heads/many\ncommitter A <a@b> {1_700_000_000 + n} +0000\ndata 1\nm\n" for n in range(1500)
+    )
+    repo.git("fast-import", "--quiet", data=stream.encode())
+    starts = Counter(commit[:4] for commit in repo.git("rev-list", "many").split())
+    with Repository.open(repo.path) as opened, pytest.raises(SourceError, match="more than one"):
+        opened.resolve(starts.most_common(1)[0][0])
 
 
 def test_methods_take_full_ids_only(repo: Repo) -> None:
@@ -204,6 +231,7 @@ def test_what_is_no_file_is_named_all_at_once(repo: Repo, monkeypatch: pytest.Mo
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
     repo.write("lfs.yaml", pointer)
     repo.write("big.yaml", "x" * 2000)
+    repo.write("about-lfs.yaml", pointer + "#" * 1024)
     repo.git("add", ".")
     repo.git("update-index", "--add", "--cacheinfo", f"160000,{repo.head()},sub.yaml")
     repo.git("commit", "-q", "-m", "odd")
@@ -211,8 +239,10 @@ def test_what_is_no_file_is_named_all_at_once(repo: Repo, monkeypatch: pytest.Mo
     with Repository.open(repo.path) as opened:
         tree = opened.tree(repo.head())
         assert {path: entry.kind for path, entry in tree.items()} == {
-            "a/b.yaml": "file", "big.yaml": "file", "lfs.yaml": "file", "link.yaml": "link", "sub.yaml": "submodule",
-        }  # fmt: skip
+            **dict.fromkeys(("a/b.yaml", "about-lfs.yaml", "big.yaml", "lfs.yaml"), "file"),
+            "link.yaml": "link",
+            "sub.yaml": "submodule",
+        }
         with pytest.raises(SourceError) as error:
             opened.read(tree, [*tree, "missing.yaml"])
         said = {problem.where: str(problem) for problem in error.value.problems}
@@ -222,7 +252,7 @@ def test_what_is_no_file_is_named_all_at_once(repo: Repo, monkeypatch: pytest.Mo
         assert "larger than" in said.pop("big.yaml")
         assert "not in this commit" in said.pop("missing.yaml")
         assert not said
-        assert opened.read(tree, [*tree, "missing.yaml"], strict=False) == {"a/b.yaml": b"b: 1\n"}
+        assert opened.read(tree, [*tree, "missing.yaml"], strict=False).keys() == {"a/b.yaml", "about-lfs.yaml"}
 
 
 def test_trees_cannot_be_changed(repo: Repo) -> None:
@@ -232,6 +262,15 @@ def test_trees_cannot_be_changed(repo: Repo) -> None:
             tree["x"] = TreeEntry("file", "")  # type: ignore[index]
         with pytest.raises(AttributeError):
             tree.commit = ""  # type: ignore[misc]
+
+
+def test_only_a_few_trees_are_kept(repo: Repo) -> None:
+    """A sealed plan may look at a hundred older commits, of a repository with a million paths."""
+    commits = [repo.commit(str(n)) for n in range(8)]
+    with Repository.open(repo.path) as opened:
+        for commit in [*commits, *commits]:
+            assert opened.tree(commit).commit == commit
+        assert len(opened._trees) < 5
 
 
 def test_a_lost_object_is_an_error_never_a_missing_file(repo: Repo) -> None:
@@ -263,12 +302,13 @@ def test_a_partial_clone_fetches_nothing_behind_our_back(repo: Repo) -> None:
 
 def test_the_root_is_where_first_parents_end(repo: Repo) -> None:
     root = repo.head()
-    other = Repo.init(repo.path.parent / "older", object_format=repo.git("rev-parse", "--show-object-format"))
-    other.now = START - 10_000_000
-    other.write("other.yaml", "1")
-    other.commit("Older than ours")
-    repo.git("fetch", "-q", str(other.path), "main")
-    repo.git("merge", "-q", "--allow-unrelated-histories", "-m", "Bring in", "FETCH_HEAD")
+    for name, age in {"older": -10_000_000, "younger": 30}.items():
+        other = Repo.init(repo.path.parent / name, object_format=repo.git("rev-parse", "--show-object-format"))
+        other.now = START + age
+        other.write(f"{name}.yaml", "1")
+        other.commit(name)
+        repo.git("fetch", "-q", str(other.path), "main")
+        repo.git("merge", "-q", "--allow-unrelated-histories", "-m", "Bring in", "FETCH_HEAD")
     with Repository.open(repo.path) as opened:
         assert opened.root(repo.head()) == opened.root(root) == root
 
@@ -392,6 +432,7 @@ def test_info(repo: Repo) -> None:
         (b"A <a@b> 99999999999999999999 +0000", b"S", ("A", "a@b", "", "S")),
         (b"A <a@b> 0 +9999", b"S", ("A", "a@b", "1970-01-01T00:00:00Z", "S")),
         (b"nonsense", b"S", ("", "", "", "S")),
+        (b"A <a@b> 0 +0000\nauthor B <b@c> 1 +0000", b"S", ("A", "a@b", "1970-01-01T00:00:00Z", "S")),
         (
             b"\x1b[2J\xe9 <a\x07@b> 0 +0000",
             b"\nS\x9b\x08\n\n\nB",

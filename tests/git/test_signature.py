@@ -73,6 +73,12 @@ def test_ssh(repo: Repo, keys: dict[str, str], tmp_path: Path) -> None:
     assert not check(repo, Path(os.devnull)).good
 
 
+def test_a_config_that_asks_for_more_is_obeyed(repo: Repo, keys: dict[str, str], tmp_path: Path) -> None:
+    signed(repo, "ana")
+    repo.git("config", "gpg.minTrustLevel", "ultimate")  # ssh-keygen gives no more than "fully"
+    assert not check(repo, listed(tmp_path, f"ana@acme.example {keys['ana']}")).good
+
+
 def test_ssh_lines_that_do_not_apply(repo: Repo, keys: dict[str, str], tmp_path: Path) -> None:
     signed(repo, "ana")
     key = keys["ana"]
@@ -169,4 +175,19 @@ def test_gpg(gpg: dict[str, str], tmp_path: Path) -> None:
     assert check(repo, listed(tmp_path, ana), forged) == Signature(good=False, reason="its signature is bad")
     # a key nobody has
     subprocess.run(["gpg", "--batch", "--yes", "--delete-secret-and-public-key", gpg["ana"]], check=True)
-    assert not check(repo, listed(tmp_path, ana)).good
+    assert check(repo, listed(tmp_path, ana)) == Signature(good=False, reason="its key is not in the gpg keyring")
+
+
+def test_an_expired_gpg_key(gpg: dict[str, str], tmp_path: Path) -> None:
+    """gpg still calls such a signature valid; git does not, and we go by both."""
+    repo = Repo.init(tmp_path / "r")
+    repo.env["GNUPGHOME"] = os.environ["GNUPGHOME"]
+    past = tmp_path / "past"
+    past.write_text('#!/bin/sh\nexec gpg --batch --quiet --faked-system-time "20200101T000000!" "$@"\n')
+    past.chmod(0o755)
+    subprocess.run([past, "--passphrase", "", "--quick-gen-key", "old", "ed25519", "sign", "1d"], check=True)
+    shown = subprocess.run(["gpg", "--with-colons", "-k", "old"], check=True, capture_output=True, text=True).stdout
+    old = next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr"))
+    repo.git("-c", f"gpg.program={past}", "commit", "-q", "--allow-empty", f"-S{old}", "-m", "Long ago")
+    found = check(repo, listed(tmp_path, f"old@acme.example openpgp {old}"))
+    assert found == Signature(good=False, reason="its key has expired")

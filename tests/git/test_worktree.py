@@ -80,6 +80,14 @@ def test_in_the_middle_of_a_merge(repo: Repo) -> None:
     repo.commit()
     repo.git("merge", "side", check=False)
     assert uncommitted(repo) == {"f"}
+    repo.git("reset", "-q", "--hard")
+    repo.branch("gone", "HEAD~1")
+    repo.remove("f")
+    repo.commit()
+    repo.checkout("main")
+    repo.git("merge", "gone", check=False)
+    assert (repo.path / "f").read_text() == "main\n"  # as in HEAD, and yet to be settled
+    assert uncommitted(repo) == {"f"}
 
 
 def test_line_ends_that_git_converts_are_no_edit(repo: Repo) -> None:

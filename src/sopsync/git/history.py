@@ -68,7 +68,7 @@ class History:
         moves = walk.moves.get((revision.commit, parent))
         if moves is None:
             compared = self._whole.compare(revision.commit, parent)
-            moves = {d.path: (d.old_path, d.old_oid) for d in compared if d.path != d.old_path and d.old_oid}
+            moves = {d.path: (d.old_path, d.old_oid) for d in compared if d.path != d.old_path}
             walk.moves[revision.commit, parent] = moves
         if revision.path not in moves:
             return []
@@ -115,7 +115,7 @@ class _Walk:
         self._command: list[str | bytes] = ["rev-list", "--parents", start, *spec]
         self._git = git
         self._process: subprocess.Popen[bytes] | None = None
-        self._differ = Differ(git, "--no-renames", *spec)
+        self._differ = Differ(git, *spec)
         self._first = ""
         self._nodes: dict[str, tuple[str, ...]] = {}
         self._before: dict[tuple[str, str], dict[str, str]] = {}

@@ -23,16 +23,13 @@ _SET = {
     "GIT_TERMINAL_PROMPT": "0",
     # a partial clone fetches missing objects on demand: over the network, through programs its config names
     "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "",  # git before 2.44 does not know GIT_NO_LAZY_FETCH
+    "GIT_ALLOW_PROTOCOL": "",  # older git does not know GIT_NO_LAZY_FETCH
 }
 
 _CONFIG = (
     # a repository's own config may name programs; the command line wins over it
     "core.fsmonitor=false",
     f"core.hooksPath={os.devnull}",
-    "core.askPass=",
-    "credential.helper=",
-    "gpg.program=gpg",
     "gpg.openpgp.program=gpg",
     "gpg.x509.program=gpgsm",
     "gpg.ssh.program=ssh-keygen",
@@ -105,7 +102,7 @@ class Git:
     ) -> subprocess.Popen[bytes]:
         """A running command, pipes on both ends."""
         settings = [part for setting in (*_CONFIG, *config) for part in ("-c", setting)]
-        command = ["git", "--no-pager", "--literal-pathspecs", *settings, *args]
+        command = ["git", "--literal-pathspecs", *settings, *args]
         pipe = subprocess.PIPE
         try:
             return subprocess.Popen(command, cwd=self.directory, env=self._env, stdin=pipe, stdout=pipe, stderr=stderr)

@@ -13,6 +13,12 @@ _SSH = re.compile(r'Good "git" signature for (?P<who>.+) with \S+ key \S+')
 _SSH_STRANGER = re.compile(r'Good "git" signature with \S+ key (?P<key>\S+)')
 _GPG_VALID = re.compile(r"\[GNUPG:\] VALIDSIG (?P<key>[0-9A-F]{40,64})(?: \S+){8} (?P<primary>[0-9A-F]{40,64})")
 _GPG_LINE = re.compile(r"(?P<who>[^\s#]\S*)\s+openpgp\s+(?P<key>[0-9A-Fa-f]{40,64})\s*(?:#.*)?")
+_GPG_REASONS = {
+    "EXPKEYSIG": "its key has expired",
+    "EXPSIG": "its signature has expired",
+    "NO_PUBKEY": "its key is not in the gpg keyring",
+    "REVKEYSIG": "its key was revoked",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,11 @@ def _gpg(checked: Answer, listed: str) -> Signature:
 
 
 def _bad(checked: Answer) -> str:
-    """The program that should have checked is missing, or it found the signature wrong."""
-    missing = [line for line in checked.err if line.startswith("error: cannot run")]
-    return f"cannot be checked: {missing[0].removeprefix('error: ')}" if missing else "its signature is bad"
+    """What is wrong with a signature that git did not accept."""
+    for line in checked.err:
+        if line.startswith("error: cannot run"):
+            return f"cannot be checked: {line.removeprefix('error: ')}"
+        words = line.split(" ")
+        if words[0] == "[GNUPG:]" and words[1] in _GPG_REASONS:
+            return _GPG_REASONS[words[1]]
+    return "its signature is bad"

@@ -12,7 +12,7 @@ from pathlib import Path
 from sopsync.git.objects import LIMIT
 from sopsync.git.process import Git, raw, text
 
-_LINK, _SUBMODULE = b"120000", b"160000"
+_LINK = b"120000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _differs(base: Path, path: str, committed: str, staged: _Staged | None) -> b
         return bool(committed) or os.path.lexists(at)
     if staged.oid != committed or not staged.settled:
         return True
-    if staged.mode == _SUBMODULE or (staged.skipped and not os.path.lexists(at)):
+    if staged.skipped and not os.path.lexists(at):
         return False
     try:
         content = os.fsencode(at.readlink()) if staged.mode == _LINK else _content(at)
