@@ -279,16 +279,17 @@ def _token_reviews(known: Mapping[str, str]) -> Iterator[str]:
     """The TokenReview API of a cluster, as OpenBao's Kubernetes method uses it: a service account's name for each token
     it knows. kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1:
     `status.authenticated` and, if so, `status.user` with `username` (system:serviceaccount:<namespace>:<name>), `uid`
-    and `groups`."""
+    and `groups`, and the `audiences` asked about that the token is for."""
 
     class Api(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             assert self.path == "/apis/authentication.k8s.io/v1/tokenreviews"
             review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             user = known.get(review["spec"]["token"])
-            status = {"authenticated": user is not None} | (
-                {"user": {"username": user, "uid": "u-1", "groups": ["system:serviceaccounts"]}} if user else {}
-            )
+            status: dict[str, Any] = {"authenticated": user is not None}
+            if user:
+                status["user"] = {"username": user, "uid": "u-1", "groups": ["system:serviceaccounts"]}
+                status["audiences"] = review["spec"]["audiences"]
             body = json.dumps({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": status})
             self.send_response(201)
             self.send_header("Content-Type", "application/json")
