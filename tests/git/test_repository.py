@@ -29,9 +29,12 @@ ODD_PATHS = [
 ]
 
 
-@pytest.fixture(params=["sha1", "sha256"])
+BOTH_HASHES = pytest.mark.parametrize("repo", ["sha1", "sha256"], indirect=True)
+
+
+@pytest.fixture
 def repo(request: pytest.FixtureRequest, tmp_path: Path) -> Repo:
-    made = Repo.init(tmp_path / "r", object_format=request.param)
+    made = Repo.init(tmp_path / "r", object_format=getattr(request, "param", "sha1"))
     made.write("a/b.yaml", "b: 1\n")
     made.commit("Add b")
     return made
@@ -66,6 +69,7 @@ def shapes(repo: Repo) -> dict[str, Path]:
     }
 
 
+@BOTH_HASHES
 def test_opens_from_everywhere(repo: Repo) -> None:
     head = repo.head()
     bases = {}
@@ -122,6 +126,7 @@ def test_git_has_the_last_word_on_which_repository_it_is(repo: Repo) -> None:
 # -- revisions
 
 
+@BOTH_HASHES
 def test_revisions_resolve_to_commits(repo: Repo) -> None:
     first = repo.head()
     repo.git("tag", "-a", "-m", "annotated", "v1")
@@ -196,6 +201,7 @@ def test_an_empty_repository(tmp_path: Path) -> None:
 # -- files
 
 
+@BOTH_HASHES
 def test_every_path_is_listed_and_read(repo: Repo) -> None:
     for number, path in enumerate(ODD_PATHS):
         data = str(number).encode()
@@ -284,6 +290,7 @@ def test_a_lost_object_is_an_error_never_a_missing_file(repo: Repo) -> None:
             says(error, "no blob", "--filter")
 
 
+@BOTH_HASHES
 def test_a_partial_clone_fetches_nothing_behind_our_back(repo: Repo) -> None:
     repo.git("config", "uploadpack.allowFilter", "true")
     repo.git("clone", "-q", "--bare", "--filter=blob:none", f"file://{repo.path}", "../partial.git")
@@ -313,6 +320,7 @@ def test_the_root_is_where_first_parents_end(repo: Repo) -> None:
         assert opened.root(repo.head()) == opened.root(root) == root
 
 
+@BOTH_HASHES
 def test_ancestry(repo: Repo) -> None:
     first = repo.head()
     repo.branch("side")

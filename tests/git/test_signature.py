@@ -16,10 +16,12 @@ from sopsync.git import Repository, Signature
 from tests.support.repo import Repo
 from tests.support.tools import need
 
+BOTH_HASHES = pytest.mark.parametrize("repo", ["sha1", "sha256"], indirect=True)
 
-@pytest.fixture(params=["sha1", "sha256"])
+
+@pytest.fixture
 def repo(request: pytest.FixtureRequest, tmp_path: Path) -> Repo:
-    made = Repo.init(tmp_path / "r", object_format=request.param)
+    made = Repo.init(tmp_path / "r", object_format=getattr(request, "param", "sha1"))
     made.write("f", "1")
     made.commit("Not signed")
     return made
@@ -56,6 +58,7 @@ def listed(tmp_path: Path, *lines: str) -> Path:
     return path
 
 
+@BOTH_HASHES
 def test_ssh(repo: Repo, keys: dict[str, str], tmp_path: Path) -> None:
     signed(repo, "ana")
     ana, kim = f"ana@acme.example {keys['ana']}", f"kim@acme.example {keys['kim']}"
@@ -91,6 +94,7 @@ def test_ssh_lines_that_do_not_apply(repo: Repo, keys: dict[str, str], tmp_path:
     assert check(repo, listed(tmp_path, f'ana@acme.example valid-after="20200101",namespaces="git" {key}')).good
 
 
+@BOTH_HASHES
 def test_a_commit_altered_after_signing(repo: Repo, keys: dict[str, str], tmp_path: Path) -> None:
     commit = signed(repo, "ana")
     data = repo.git("cat-file", "commit", commit).encode() + b"\n"

@@ -13,9 +13,12 @@ from tests.support.repo import Repo
 PATHS = ["f", "d/g", "h"]
 
 
-@pytest.fixture(params=["sha1", "sha256"])
+BOTH_HASHES = pytest.mark.parametrize("repo", ["sha1", "sha256"], indirect=True)
+
+
+@pytest.fixture
 def repo(request: pytest.FixtureRequest, tmp_path: Path) -> Repo:
-    made = Repo.init(tmp_path / "r", object_format=request.param)
+    made = Repo.init(tmp_path / "r", object_format=getattr(request, "param", "sha1"))
     made.write("f", "f\n")
     made.write("d/g", "g\n")
     (made.path / "h").symlink_to("f")
@@ -28,12 +31,14 @@ def uncommitted(repo: Repo, *more: str) -> set[str]:
         return set(opened.uncommitted([*PATHS, *more]))
 
 
+@BOTH_HASHES
 def test_a_clean_tree(repo: Repo) -> None:
     assert uncommitted(repo, "missing") == set()
     os.utime(repo.path / "f", (0, 0))  # touched, not changed
     assert uncommitted(repo) == set()
 
 
+@BOTH_HASHES
 def test_every_kind_of_edit(repo: Repo) -> None:
     repo.write("f", "F\n")
     assert uncommitted(repo) == {"f"}
