@@ -12,10 +12,9 @@ PREFIX = "sops_"
 def load(data: bytes) -> tuple[RawMap, dict[str, RawScalar]]:
     """The variables, and the flat metadata without its prefix (the last of a repeated key counts)."""
     root, flat = RawMap(1), dict[str, RawScalar]()
-    lines = data.split(b"\n")
-    if len(lines) > MAX_NODES:
+    if data.count(b"\n") > MAX_NODES:
         raise too_many(MAX_NODES)
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(data.split(b"\n"), 1):
         if not raw:
             continue
         if raw.startswith(b"#"):

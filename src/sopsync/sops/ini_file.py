@@ -48,11 +48,11 @@ class _Lines:
         if data[:2] in (b"\xfe\xff", b"\xff\xfe"):
             data = data[2:]
         text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="surrogateescape")
-        self._lines = text.split("\n")
-        if len(self._lines) > MAX_NODES:
+        if text.count("\n") > MAX_NODES:
             raise too_many(MAX_NODES)
+        self._lines = text.split("\n")
         self._at = 0
-        self._comment = ""
+        self._comment: list[str] = []
         self._counter = 1
 
     def sections(self) -> list[_Section]:
@@ -63,7 +63,7 @@ class _Lines:
             if not line:
                 continue
             if line[0] in "#;":
-                self._comment += line
+                self._comment.append(line)
             elif line[0] == "[":
                 current = self._section(line)
                 found.append(current)
@@ -84,7 +84,7 @@ class _Lines:
         if end == 1:
             raise problem(Reason.PARSE, "a section without a name", line=self._at)
         section = _Section(self._utf8(line[1:end]), self._at)
-        self._comment += _from_comment(line[end + 1 :])
+        self._comment.append(_from_comment(line[end + 1 :]))
         section.comment = self._take_comment()
         self._counter = 1
         return section
@@ -133,7 +133,7 @@ class _Lines:
             return self._continued(line[:-1])
         cut = min((i for i in (line.find("#"), line.find(";")) if i >= 0), default=-1)
         if cut >= 0:
-            self._comment += line[cut:]
+            self._comment.append(line[cut:])
             line = line[:cut].strip(SPACE)
         for mark in "'\"":
             if len(line) >= 2 and line[0] == mark and line.find(mark, 1) == len(line) - 1:
@@ -147,7 +147,7 @@ class _Lines:
             end = line.rfind(quote)
             if end >= 0 and not line[end + len(quote) :].rstrip("\r\n").strip(SPACE).endswith("\\"):
                 parts.append(line[:end])
-                self._comment += _from_comment(line[end:]).strip(SPACE)
+                self._comment.append(_from_comment(line[end:]).strip(SPACE))
                 return "".join(parts)
             parts.append(line)
         raise problem(Reason.PARSE, "a quoted value that does not end", line=start)
@@ -163,7 +163,8 @@ class _Lines:
         return "".join(parts)
 
     def _take_comment(self) -> str:
-        comment, self._comment = self._comment.strip(SPACE), ""
+        comment = "".join(self._comment).strip(SPACE)
+        self._comment.clear()
         return comment.encode(errors="surrogateescape").decode(errors="replace")
 
     def _utf8(self, name: str) -> str:

@@ -9,6 +9,7 @@ from sopsync.sops.tree import Kind
 MAX_BYTES = 64 * 2**20
 MAX_NODES = 250_000  # scalars, maps and lists of all documents, YAML aliases counted as often as they are used
 MAX_DEPTH = 256
+MAX_COMMENTED_BYTES = 2**20  # YAML read with its comments takes seconds for as many
 
 RawScalar = tuple[Kind, str | int | float | bool | bytes | None, int, str]
 """(kind, value, line, the text as the file spells it)."""

@@ -27,8 +27,8 @@ class CommentParser(CommentScanner, Parser):
     """Its events have an attribute `comments` where go-yaml's have one."""
 
     def __init__(self, text: str) -> None:
-        self._roles = {"head": "", "line": "", "foot": ""}
-        self._stem: str | None = None
+        self._roles: dict[str, list[str]] = {"head": [], "line": [], "foot": []}
+        self._stem: list[str] | None = None
         self._last: Any = None
         CommentScanner.__init__(self, text)
         Parser.__init__(self)
@@ -57,19 +57,18 @@ class CommentParser(CommentScanner, Parser):
             comment = self.found[0]
             if comment.role == "head" and isinstance(self.tokens[0], BlockEndToken):
                 break  # an end has no head: it is for what follows
-            before = self._roles[comment.role]
-            self._roles[comment.role] = f"{before}\n{comment.text}" if before else comment.text
+            self._roles[comment.role].append(comment.text)
             self.found.popleft()
 
     def _split_stem(self, length: int) -> None:
         """The head of a `-` is the head of the whole collection below it, if one begins there."""
         if isinstance(self.peek_token(), BlockSequenceStartToken | BlockMappingStartToken):
             head = self._roles["head"]
-            self._stem, self._roles["head"] = head[:length], head[length + 1 :]
+            self._stem, self._roles["head"] = head[:length], head[length:]
 
     def _give(self, event: Any) -> Any:
-        event.comments = Comments(**self._roles)
-        self._roles = {"head": "", "line": "", "foot": ""}
+        event.comments = Comments(**{role: "\n".join(texts) for role, texts in self._roles.items()})
+        self._roles = {"head": [], "line": [], "foot": []}
         self._stem = None
         return event
 
@@ -80,7 +79,7 @@ class CommentParser(CommentScanner, Parser):
         if isinstance(event, AliasEvent) or event.flow_style:
             return self._give(event)
         if self.state != self.parse_indentless_sequence_entry and self._stem is not None:
-            event.comments = Comments(head=self._stem)
+            event.comments = Comments(head="\n".join(self._stem))
             self._stem = None
         return event
 
@@ -92,14 +91,14 @@ class CommentParser(CommentScanner, Parser):
 
     def _document_head(self) -> str:
         """The part of the first head comment before its last empty line is the document's, not the first key's."""
-        head = self._roles["head"]
+        head = "\n".join(self._roles["head"])
         if head.endswith("\n"):
-            self._roles["head"] = ""
+            self._roles["head"] = []
             return head[:-1]
         above, empty, below = head.rpartition("\n\n")
         if not empty:
             return ""
-        self._roles["head"] = below
+        self._roles["head"] = [below] if below else []
         return above
 
     def parse_document_end(self) -> Any:

@@ -197,8 +197,8 @@ class CommentScanner(Reader, Scanner):
             if closes or char in _BREAK_OR_END:
                 if closes or (not was_empty and not empty_before and (dedented or run.start.line == foot_line)):
                     run.cut(self.found, _Place(self.index + ahead, line, column), dedented=dedented)
-                elif not was_empty and run.text and char != "\0":
-                    run.text += "\n"
+                elif not was_empty and run.lines and char != "\0":
+                    run.lines.append("")
             elif column - 1 < indent and column != run.start.column:
                 run.cut(self.found, _Place(self.index + ahead, line, column))
             if char in _BREAK:
@@ -216,26 +216,27 @@ class CommentScanner(Reader, Scanner):
 class _Run:
     """Comment lines seen and not yet given a role."""
 
-    __slots__ = ("scan", "start", "text", "token")
+    __slots__ = ("lines", "scan", "start", "token")
 
     def __init__(self, scan: _Place, token: int) -> None:
-        self.scan, self.token, self.start, self.text = scan, token, _Place(0, 0, 0), ""
+        self.scan, self.token, self.start = scan, token, _Place(0, 0, 0)
+        self.lines: list[str] = []
 
     def add(self, at: _Place, line: str) -> None:
-        if self.text:
-            self.text += "\n" + line
-        else:
-            self.start, self.text = at, line
+        if not self.lines:
+            self.start = at
+        self.lines.append(line)
 
     def cut(self, found: deque[Found], end: _Place, *, dedented: bool = False) -> None:
         """What there is so far is a foot; a dedented one is not that of the token before it."""
-        if self.text:
+        if self.lines:
             token = self.start.index if dedented else self.token
-            found.append(Found("foot", self.text, token, self.start, scan=self.scan.index, end=end.index))
-            self.scan, self.token, self.text = end, end.index, ""
+            text = "\n".join(self.lines)
+            found.append(Found("foot", text, token, self.start, scan=self.scan.index, end=end.index))
+            self.scan, self.token, self.lines = end, end.index, []
 
     def head(self, found: deque[Found], end: int) -> None:
         """What is left is a head of the token that follows."""
-        if self.text:
-            index = self.start.index
-            found.append(Found("head", self.text, index, self.start, scan=self.scan.index, end=end))
+        if self.lines:
+            index, text = self.start.index, "\n".join(self.lines)
+            found.append(Found("head", text, index, self.start, scan=self.scan.index, end=end))

@@ -26,6 +26,7 @@ from yaml.events import (
 
 from sopsync.errors import Reason
 from sopsync.sops.raw import (
+    MAX_COMMENTED_BYTES,
     MAX_DEPTH,
     MAX_NODES,
     RawComment,
@@ -45,6 +46,9 @@ from sopsync.sops.yaml_types import resolve
 
 def load(data: bytes) -> list[RawMap]:
     """Every document's root mapping, with comments. Raises DecryptError: PARSE or TOO_LARGE."""
+    if len(data) > MAX_COMMENTED_BYTES:
+        what = f"more than {MAX_COMMENTED_BYTES >> 20} MiB of YAML whose comments count"
+        raise problem(Reason.TOO_LARGE, what, hint="use a selector without comments, and no empty comments")
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     try:
         return list(_Builder(CommentParser(data.decode(encoding))).documents())
