@@ -65,7 +65,7 @@ def _sops_files(repo: Repository) -> dict[str, tuple[str, ...]]:
     tree = repo.tree(repo.resolve("HEAD"))
     candidates = [path for path in tree if path.endswith((".yaml", ".yml", ".json", ".env", ".ini"))]
     found: dict[str, tuple[str, ...]] = {}
-    for path, data in repo.read(tree, candidates).items():
+    for path, data in repo.read(tree, candidates, strict=False).items():
         if b"sops" not in data:
             continue
         try:
