@@ -391,11 +391,13 @@ def test_a_create_that_was_cut_off_is_known_to_be_ours(kv: Kv) -> None:
     assert "sopsync-o" not in kv.custom()
 
 
+@pytest.mark.parametrize("patch", [True, False])
 @pytest.mark.parametrize("hashicorp", [False, True])
-def test_a_create_that_loses_leaves_the_entry_of_the_winner_alone(kv: Kv, hashicorp: bool) -> None:
-    for call in (1, 2, 3) if hashicorp else (1, 2):  # each before the data
+def test_a_create_that_loses_leaves_the_entry_of_the_winner_alone(kv: Kv, hashicorp: bool, patch: bool) -> None:
+    token = kv.policy(LEAST.format(mount="KV").replace(', "patch"', ', "patch"' if patch else ""))
+    for call in (1, 2, 3) if hashicorp and patch else (1, 2):  # each before the data
         name = f"prod/race{call}"
-        c = kv.client(hashicorp=hashicorp)
+        c = kv.client(hashicorp=hashicorp, token=token)
         c.store.survey([])
         c.wire.rewind()
         c.wire.deeds[call] = lambda name=name: _put_with_metadata(kv, name)  # type: ignore[misc]

@@ -155,13 +155,13 @@ class VaultStore:
         if not self._kv.guards_metadata:
             # Two calls, because one would replace what a stranger may have put there since the survey.
             self._kv.touch(name)
-            self._kv.patch(name, claim, {})
+            self._kv.patch(name, claim, None)
             return
         if self._kv.announce(name, claim):
             return
         meta = self._kv.metadata(name)
         if meta is None or meta.current:
-            raise self._moved(name, None, str(meta or "nothing"))
+            raise self._lost(name, None, owner)
         if meta.custom.get(CLAIM) != owner:
             self._kv.patch(name, claim, meta.custom)
 

@@ -102,10 +102,12 @@ class Kv:
 
     def announce(self, name: str, custom: Custom) -> bool:
         """Give a name its first metadata. False if it had some; then nothing was changed. An entry that others wrote
-        without metadata counts as having none. Needs `guards_metadata`."""
+        without metadata counts as having none. Needs `guards_metadata`. Tried twice: then False may also mean that the
+        first time it worked."""
         url = self._url("metadata", name)
         place = self._place(name, "create and update", url)
-        answer = self.wire.call("POST", url, {"custom_metadata": custom, "metadata_cas": 0}, place=place, allow=(400,))
+        body = {"custom_metadata": custom, "metadata_cas": 0}
+        answer = self._twice(lambda: self.wire.call("POST", url, body, place=place, allow=(400,)))
         if answer.status == 400 and not answer.says("metadata check-and-set"):
             raise place.rejected("the server takes the name for a bad one", "rename it in the config")
         return answer.ok
@@ -115,21 +117,21 @@ class Kv:
         `custom_metadata` would replace what others have put there since we looked."""
         url = self._url("metadata", name)
         place = self._place(name, "create and update", url)
-        answer = self.wire.call("POST", url, {"delete_version_after": "0s"}, place=place, allow=(400,))
+        body = {"delete_version_after": "0s"}
+        answer = self._twice(lambda: self.wire.call("POST", url, body, place=place, allow=(400,)))
         if not answer.ok:
             raise place.rejected("the server takes the name for a bad one", "rename it in the config")
 
-    def patch(self, name: str, changes: Changes, custom: Custom, revision: int | None = None) -> bool:
+    def patch(self, name: str, changes: Changes, custom: Custom | None, revision: int | None = None) -> bool:
         """Merge into `custom_metadata`. False if the metadata is not at `revision` any more (None: wherever it is), and
         then nothing was changed; Conflict if there is none. Tried twice: merging again changes nothing.
 
-        Where server or policy has no PATCH, `custom`, as last seen, is merged here: then a change that others make in
-        between is lost, unless the server guards metadata and `revision` is given.
+        Where server or policy has no PATCH, `custom`, as last seen (None: look again), is merged here: then a change
+        that others make in between is lost, unless the server guards metadata and `revision` is given.
         """
-        url = self._url("metadata", name)
-        place = self._place(name, "create, update and patch", url)
+        place = self._place(name, "create, update and patch", self._url("metadata", name))
         guard = {} if revision is None else {"metadata_cas": revision}
-        answer = self._twice(lambda: self._merge(url, changes, custom, guard, place))
+        answer = self._twice(lambda: self._merge(name, changes, custom, guard, place))
         if answer.ok:
             return True
         if answer.status == 404:
@@ -152,12 +154,18 @@ class Kv:
 
     # -- how calls are made and answers read
 
-    def _merge(self, url: str, changes: Changes, custom: Custom, guard: Mapping[str, int], place: Place) -> Answer:
+    def _merge(
+        self, name: str, changes: Changes, custom: Custom | None, guard: Mapping[str, int], place: Place
+    ) -> Answer:
+        url = self._url("metadata", name)
         if self._patches:
             body = {"custom_metadata": changes, **guard}
             answer = self.wire.call("PATCH", url, body, place=place, allow=(400, 403, 404, 405))
             if answer.status not in (403, 405):
                 return answer
+        if custom is None:
+            meta = self.metadata(name)
+            custom = meta.custom if meta else {}
         body = {"custom_metadata": merge(custom, changes), **guard}
         answer = self.wire.call("POST", url, body, place=place, allow=(400,))
         self._patches = False
