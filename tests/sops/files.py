@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,16 @@ def run(command: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> b
     leaks.watch(f"output of {command[0]}", done.stdout + done.stderr)
     assert not done.returncode, done.stderr.decode()
     return done.stdout
+
+
+@contextmanager
+def turned_up(logger: str) -> Iterator[None]:
+    """Somebody debugs this SDK, which logs whole answers then; when a data key was asked for, it is quiet again."""
+    noisy = logging.getLogger(logger)
+    before = noisy.level
+    noisy.setLevel(logging.DEBUG)
+    try:
+        yield
+        assert not noisy.isEnabledFor(logging.INFO)
+    finally:
+        noisy.setLevel(before)

@@ -471,7 +471,11 @@ def test_a_value_of_somebody_else_is_refused(tmp_path: Path) -> None:
         keyring(tmp_path, SOPS_AGE_KEY=ALICE).age_sealer([ALICE_RECIPIENT]).open(b"not age at all")
 
 
-@pytest.mark.parametrize("wrong", [ALICE, "", "age1pq1qqqq", "ssh-dss AAAA", PLUGIN_RECIPIENT])
+@pytest.mark.parametrize(
+    "wrong",
+    [ALICE, "", "age1pq1qqqq", "ssh-dss AAAA", PLUGIN_RECIPIENT],
+    ids=["a secret", "empty", "post-quantum", "ssh-dss", "plugin"],
+)
 def test_what_is_no_recipient_is_refused_and_not_repeated(tmp_path: Path, wrong: str) -> None:
     """Somebody may paste the secret half."""
     from sopsync.errors import ConfigError

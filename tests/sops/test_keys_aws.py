@@ -12,14 +12,16 @@ import pytest
 from sopsync.errors import DecryptError
 from sopsync.sops.keyring import Keyring
 from sopsync.sops.metadata import MasterKey
-from tests.sops.files import group, metadata, opens, sealed, wrapped
+from tests.sops.files import group, metadata, opens, sealed, turned_up, wrapped
 from tests.sops.vectors import KEYS, case, cases
 from tests.sops.wire import Answer, Asked, serving
 from tests.support.leaks import assert_clean
 from tests.support.moto_kms import moto_kms
+from tests.support.ports import reserved
 
 pytestmark = pytest.mark.xdist_group("fixed-ports")
 
+PORT = 48215
 KEY_FILE = KEYS / "moto_kms_keys.json"
 ARN = str(json.loads(KEY_FILE.read_text("ascii"))[0]["arn"])
 ROLE = "arn:aws:iam::123456789012:role/opener"
@@ -32,7 +34,7 @@ BLOB = "QUFBQQ=="
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
     """The server that the recorded files were sealed with; its URL."""
-    with moto_kms(KEY_FILE, 48215) as url:
+    with reserved(PORT), moto_kms(KEY_FILE, PORT) as url:
         yield url
 
 
@@ -102,7 +104,8 @@ def test_the_request_is_the_one_sops_makes() -> None:
     key = MasterKey("kms", BLOB, {"arn": ARN, "role": ROLE}, {"env": "prod"})
     with serving(kms) as wire:
         keys = ring(AWS_ENDPOINT_URL=wire.url, AWS_REGION="ap-south-1", **CREDENTIALS)
-        assert keys.data_key(group(key)) == DATA_KEY
+        with turned_up("botocore.parsers"):
+            assert keys.data_key(group(key)) == DATA_KEY
         assume, decrypt = wire.asked
     assert b"RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fopener" in assume.body
     assert b"RoleSessionName=sops%40" in assume.body

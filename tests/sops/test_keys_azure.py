@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from sopsync.errors import DecryptError
 from sopsync.sops.keyring import Keyring
-from tests.sops.files import wrapped
+from tests.sops.files import turned_up, wrapped
 from tests.sops.wire import Answer, Asked, Wire, certificate, serving
 from tests.support.leaks import assert_clean
 
@@ -124,7 +124,8 @@ def refused(keys: Keyring, wanted: Any) -> str:
 
 def test_the_vault_opens_a_data_key(azure: tuple[Wire, Vault, str]) -> None:
     wire, vault, url = azure
-    assert ring(HOST).data_key(vault.wrapped(url)) == DATA_KEY
+    with turned_up("azure.core.pipeline.policies"):
+        assert ring(HOST).data_key(vault.wrapped(url)) == DATA_KEY
     last = wire.asked[-1]
     assert (last.method, last.path.partition("?")[0]) == ("POST", "/keys/sops/0a1b/decrypt")
     assert last.headers["authorization"] == f"Bearer {TOKEN}"

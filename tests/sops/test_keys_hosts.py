@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
@@ -53,6 +53,7 @@ def test_what_could_be_read_in_two_ways_is_no_address(address: str) -> None:
     assert origin(address) is None
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("https:/.@\\?#[]:%abé0189 \t\n"), max_size=30).map(lambda rest: "https://" + rest))
 @example("https://a.b:1@c")
 def test_the_client_reads_an_address_as_we_do(address: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopsync.sops.shamir import ShareError, combine, divide, multiply
@@ -31,6 +31,7 @@ def split(secret: bytes, points: list[int], threshold: int, coefficients: list[i
     return [bytes([*(value(byte, i, x) for i, byte in enumerate(secret)), x]) for x in points]
 
 
+@settings(deadline=None)
 @given(data=st.data(), secret=st.binary(min_size=1, max_size=32), threshold=st.integers(2, 6))
 def test_enough_shares_in_any_order_give_the_secret(data: st.DataObject, secret: bytes, threshold: int) -> None:
     size = (threshold - 1) * len(secret)
@@ -39,6 +40,7 @@ def test_enough_shares_in_any_order_give_the_secret(data: st.DataObject, secret:
     assert combine(split(secret, points, threshold, coefficients)) == secret
 
 
+@settings(deadline=None)
 @given(data=st.data(), secret=st.binary(min_size=1, max_size=32), change=st.integers(1, 255))
 def test_a_changed_byte_of_a_share_changes_that_byte_of_the_secret(
     data: st.DataObject, secret: bytes, change: int
@@ -50,6 +52,7 @@ def test_a_changed_byte_of_a_share_changes_that_byte_of_the_secret(
     assert [i for i in range(len(secret)) if found[i] != secret[i]] == [at]
 
 
+@settings(deadline=None)
 @given(a=BYTE, b=st.integers(1, 255))
 def test_division_undoes_multiplication(a: int, b: int) -> None:
     assert divide(multiply(a, b), b) == a

@@ -11,10 +11,11 @@ import pytest
 
 from sopsync.errors import DecryptError
 from sopsync.sops.keyring import Keyring
-from tests.sops.files import metadata, opens, sealed, wrapped
+from tests.sops.files import metadata, opens, sealed, turned_up, wrapped
 from tests.sops.vectors import KEYS, case, cases
 from tests.sops.wire import Answer, Asked, serving
 from tests.support.leaks import assert_clean
+from tests.support.ports import reserved
 from tests.support.servers import OpenBao, openbao
 
 pytestmark = pytest.mark.xdist_group("fixed-ports")
@@ -29,7 +30,7 @@ LOST = "https://vault.evil.example.net"
 @pytest.fixture(scope="module")
 def bao() -> Iterator[OpenBao]:
     """The server that the recorded files name, with the keys they were sealed with."""
-    with openbao(PORT, TOKEN) as server:
+    with reserved(PORT), openbao(PORT, TOKEN) as server:
         server.mount("transit", "transit")
         server.mount("team/transit", "transit")
         for saved in json.loads((KEYS / "vault_transit_backups.json").read_text("ascii")):
@@ -123,7 +124,8 @@ def test_a_server_that_nobody_allowed_never_hears_of_us(tmp_path: Path, variable
 def test_the_allow_list_of_sops_allows(tmp_path: Path, allowed: str) -> None:
     with serving(_vault) as wire:
         keys = ring(tmp_path, VAULT_TOKEN=TOKEN, SOPS_HC_VAULT_ALLOWLIST=allowed.replace("HERE", wire.url))
-        assert keys.data_key(key(wire.url)) == DATA_KEY  # type: ignore[arg-type]
+        with turned_up("urllib3.connectionpool"):
+            assert keys.data_key(key(wire.url)) == DATA_KEY  # type: ignore[arg-type]
         (asked,) = wire.asked
     assert (asked.method, asked.path) == ("POST", "/v1/transit/decrypt/sops")
     assert json.loads(asked.body) == {"ciphertext": "vault:v1:AAAA"}
