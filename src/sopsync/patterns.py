@@ -96,7 +96,7 @@ def _wildcard(text: str, where: Mapping[str, Sequence[str]], captures: list[str]
         raise ValueError(f"{{{name}}} cannot be captured: it stands for the keys in a file")
     captures.append(name)
     if name in where:
-        # longest first, so that an alternative that begins like another is not shadowed
+        # the longest that fits, where one value begins like another
         values = sorted(where[name], key=len, reverse=True)
         return f"(?P<{name}>{'|'.join(map(re.escape, values))})"
     return f"(?P<{name}>[^/]{{1,{_LONGEST}}}?)"

@@ -46,6 +46,12 @@ def test_listed_values_decide_where_a_capture_ends() -> None:
     assert pattern.match("my-api-test.yaml") is None
 
 
+def test_of_listed_values_the_longest_that_fits_is_taken() -> None:
+    pattern = parse_pattern("{env}-{service}.yaml", {"env": ["prod", "prod-eu"]})
+    assert pattern.match("prod-eu-api.yaml") == {"env": "prod-eu", "service": "api"}
+    assert pattern.match("prod-eu.yaml") == {"env": "prod", "service": "eu"}
+
+
 @pytest.mark.parametrize(
     "pattern",
     ["", "/a", "a/", "a//b", "./a", "a/../b", "a?", "[ab]", "a\\b", "{a}{b}", "*{a}", "a**", "{a", "a}", "{}", "{A}",
