@@ -1,25 +1,16 @@
-"""age identities are found wherever sops finds them, all places count, and what cannot help never gets in the way."""
+"""age identities are found wherever sops finds them, all places count, and key commands are kept on a lead."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import sys
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 
-from sopsync.errors import DecryptError, Reason
+from sopsync.errors import DecryptError
 from sopsync.sops.keyring import Keyring
 from sopsync.sops.keys import identities
 from sopsync.sops.keys.base import Surroundings
@@ -27,66 +18,32 @@ from sopsync.sops.keys.identities import by_command
 from tests.sops.agefiles import (
     PASSPHRASE,
     PLUGIN_IDENTITY,
-    PLUGIN_RECIPIENT,
-    identity,
     locked,
-    plugin,
     private,
-    public,
     wrap,
 )
-from tests.sops.files import group, metadata, opens, sealed, wrapped
-from tests.support.leaks import assert_clean
-
-DATA_KEY = b"canary-data-key-of-32-bytes-long"
-ALICE, ALICE_RECIPIENT = identity()
-MALLORY, MALLORY_RECIPIENT = identity()
-ED25519 = Ed25519PrivateKey.generate()
-
-
-@cache
-def rsa() -> RSAPrivateKey:
-    return generate_rsa(65537, 2048)
-
-
-@dataclass(frozen=True)
-class Files:
-    """Files that sops sealed, each for one recipient."""
-
-    x25519: bytes
-    ed25519: bytes
-    rsa: bytes
+from tests.sops.files import metadata, opens, wrapped
+from tests.sops.people import (
+    ALICE,
+    ALICE_RECIPIENT,
+    DATA_KEY,
+    ED25519,
+    MALLORY,
+    MALLORY_RECIPIENT,
+    Files,
+    for_alice,
+    keyring,
+    printing,
+    put,
+    refused,
+    rsa,
+    seal_files,
+)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    folder = tmp_path_factory.mktemp("sealed")
-    return Files(*(sealed(folder, "--age", r) for r in (ALICE_RECIPIENT, public(ED25519), public(rsa()))))
-
-
-def keyring(home: Path, **options: Any) -> Keyring:
-    """A keyring that sees nothing but these variables and this home."""
-    prompt = options.pop("prompt", None)
-    return Keyring.from_environment({"PATH": os.environ["PATH"], **options}, home=home, prompt=prompt)
-
-
-def for_alice() -> Any:
-    return wrapped("age", wrap(DATA_KEY, ALICE_RECIPIENT), recipient=ALICE_RECIPIENT)
-
-
-def printing(path: Path) -> str:
-    return shlex.join([sys.executable, "-IS", "-c", f"print(open({str(path)!r}).read())"])
-
-
-def refused(ring: Keyring, wanted: Any) -> str:
-    """The report of a file that cannot be opened; it shows no secret."""
-    with pytest.raises(DecryptError) as error:
-        ring.data_key(wanted)
-    assert error.value.reason is Reason.DATA_KEY_UNAVAILABLE
-    assert_clean(str(error.value), [ALICE, MALLORY, "canary-"])
-    assert error.value.__cause__ is None
-    assert error.value.__suppress_context__ or error.value.__context__ is None
-    return str(error.value)
+    return seal_files(tmp_path_factory.mktemp("sealed"))
 
 
 # -- every place sops looks at
@@ -100,12 +57,6 @@ def place(name: str, opens_file: str = "x25519") -> Any:
         return put
 
     return add
-
-
-def put(path: Path, data: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return path
 
 
 def there(path: Path, data: str | bytes, variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
@@ -264,224 +215,3 @@ def _in_a_moment(line: str, variables: Mapping[str, str]) -> bytes:
 def test_a_key_command_that_never_stops_printing_is_ended() -> None:
     found = by_command(Surroundings({"PATH": os.environ["PATH"], "SOPS_AGE_KEY_CMD": "yes canary-endless"}), "")
     assert found.troubles == ("SOPS_AGE_KEY_CMD printed too much",)
-
-
-# -- behind a passphrase
-
-
-class Person:
-    """Somebody at a terminal who knows one passphrase."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, passphrase: str = PASSPHRASE, *, terminal: bool = True) -> None:
-        monkeypatch.setattr("sys.stdin", self)
-        self.passphrase = passphrase
-        self.terminal = terminal
-        self.asked: list[str] = []
-
-    def isatty(self) -> bool:
-        return self.terminal
-
-    def __call__(self, question: str) -> str:
-        self.asked.append(question)
-        return self.passphrase
-
-
-@pytest.mark.parametrize("armored", [False, True])
-def test_a_locked_identity_file_is_unlocked_by_who_sits_there_and_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, armored: bool
-) -> None:
-    person = Person(monkeypatch)
-    keys = put(tmp_path / "k", locked(f"# c\n{ALICE}\n".encode(), PASSPHRASE, armored=armored))
-    ring = keyring(tmp_path, SOPS_AGE_KEY_FILE=str(keys), prompt=person)
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _: ring.data_key(for_alice()), range(4))) == {DATA_KEY}
-    assert person.asked == ["Passphrase of SOPS_AGE_KEY_FILE: "]
-
-
-@pytest.mark.parametrize("kind", ["ed25519", "rsa", "rsa in PKCS 8"])
-def test_a_locked_ssh_key_is_unlocked_by_who_sits_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files, kind: str
-) -> None:
-    person = Person(monkeypatch)
-    which = kind.partition(" ")[0]
-    key = ED25519 if which == "ed25519" else rsa()
-    form = "PKCS8" if "PKCS" in kind else "OpenSSH"
-    put(tmp_path / ".ssh" / f"id_{which}", private(key, form, PASSPHRASE))
-    data: bytes = getattr(files, which)
-    assert opens(keyring(tmp_path, prompt=person).data_key(metadata(data)), data)
-    assert len(person.asked) == 1
-
-
-def test_nobody_is_asked_where_it_cannot_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> None:
-    """Not for a file that another identity opens, and not for one that was sealed to another key."""
-    person = Person(monkeypatch)
-    put(tmp_path / ".ssh/id_ed25519", private(Ed25519PrivateKey.generate(), passphrase=PASSPHRASE))
-    ring = keyring(tmp_path, SOPS_AGE_KEY=ALICE, prompt=person)
-    assert ring.data_key(for_alice()) == DATA_KEY
-    refused(ring, metadata(files.ed25519))
-    refused(ring, metadata(files.rsa))
-    assert person.asked == []
-
-
-def test_without_a_terminal_the_error_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    person = Person(monkeypatch, terminal=False)
-    keys = put(tmp_path / "k", locked(ALICE.encode(), PASSPHRASE))
-    told = refused(keyring(tmp_path, SOPS_AGE_KEY_FILE=str(keys), prompt=person), for_alice())
-    assert "tried: SOPS_AGE_KEY_FILE is locked by a passphrase" in told
-    assert "hint: unlock SOPS_AGE_KEY_FILE: run sopsync in a terminal" in told
-    assert person.asked == []
-
-
-def test_a_wrong_passphrase_is_said_and_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    person = Person(monkeypatch, "canary-wrong")
-    keys = put(tmp_path / "k", locked(ALICE.encode(), PASSPHRASE))
-    ring = keyring(tmp_path, SOPS_AGE_KEY_FILE=str(keys), prompt=person)
-    assert "SOPS_AGE_KEY_FILE: wrong passphrase" in refused(ring, for_alice())
-    assert "SOPS_AGE_KEY_FILE: wrong passphrase" in refused(ring, for_alice())
-    assert len(person.asked) == 1
-
-
-def test_a_person_may_decline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Person(monkeypatch)
-
-    def decline(question: str) -> str:
-        raise EOFError
-
-    keys = put(tmp_path / "k", locked(ALICE.encode(), PASSPHRASE))
-    told = refused(keyring(tmp_path, SOPS_AGE_KEY_FILE=str(keys), prompt=decline), for_alice())
-    assert "SOPS_AGE_KEY_FILE: not unlocked" in told
-
-
-# -- plugins, and what is beyond us
-
-
-def test_a_plugin_opens_what_sops_sealed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    data = sealed(tmp_path, "--age", PLUGIN_RECIPIENT)
-    ring = keyring(tmp_path, SOPS_AGE_KEY=f"{PLUGIN_IDENTITY} {ALICE}")
-    assert opens(ring.data_key(metadata(data)), data)
-    told = refused(ring, wrapped("age", wrap(DATA_KEY, MALLORY_RECIPIENT), recipient=MALLORY_RECIPIENT))
-    assert "plugin canary (SOPS_AGE_KEY)" in told
-
-
-def test_a_post_quantum_recipient_is_named(tmp_path: Path) -> None:
-    recipient = "age1pq1canary" + "q" * 1900 + "zz"
-    told = refused(
-        keyring(tmp_path, SOPS_AGE_KEY=ALICE), wrapped("age", wrap(DATA_KEY, MALLORY_RECIPIENT), recipient=recipient)
-    )
-    assert "age1pq1…zz: post-quantum recipients are not supported" in told
-
-
-@pytest.mark.parametrize(
-    "enc", ["", "junk", "-----BEGIN AGE ENCRYPTED FILE-----\n????\n-----END AGE ENCRYPTED FILE-----\n"]
-)
-def test_a_damaged_wrapping_is_told_from_a_missing_key(tmp_path: Path, enc: str) -> None:
-    told = refused(keyring(tmp_path, SOPS_AGE_KEY=ALICE), wrapped("age", enc, recipient=ALICE_RECIPIENT))
-    assert "the wrapped key is" in told
-
-
-def test_blank_lines_around_the_armor_are_nothing(tmp_path: Path) -> None:
-    enc = "\n\n" + wrap(DATA_KEY, ALICE_RECIPIENT) + "\n\n"
-    assert keyring(tmp_path, SOPS_AGE_KEY=ALICE).data_key(wrapped("age", enc)) == DATA_KEY
-
-
-def test_the_recipient_is_only_a_label(tmp_path: Path) -> None:
-    mislabelled = wrapped("age", wrap(DATA_KEY, ALICE_RECIPIENT), recipient=MALLORY_RECIPIENT)
-    assert keyring(tmp_path, SOPS_AGE_KEY=ALICE).data_key(mislabelled) == DATA_KEY
-
-
-# -- the report
-
-
-def test_the_report_names_what_was_tried_and_from_where(tmp_path: Path) -> None:
-    told = refused(keyring(tmp_path, SOPS_AGE_KEY=MALLORY), for_alice())
-    assert told.splitlines() == [
-        "no available key opens this file",
-        f"  needs: {ALICE_RECIPIENT[:7]}…{ALICE_RECIPIENT[-2:]}",
-        f"  tried: {MALLORY_RECIPIENT[:7]}…{MALLORY_RECIPIENT[-2:]} (SOPS_AGE_KEY)",
-        "  hint: set SOPS_AGE_KEY_FILE",
-    ]
-
-
-def test_many_identities_and_recipients_make_a_short_report(tmp_path: Path) -> None:
-    keys = group(
-        *(wrapped("age", wrap(DATA_KEY, r), recipient=r).groups[0][0] for _, r in (identity() for _ in range(9)))
-    )
-    told = refused(keyring(tmp_path, SOPS_AGE_KEY="\n".join(identity()[0] for _ in range(30))), keys)
-    assert "25 more age identities" in told
-    assert "one of 3 more" in told
-    assert len(told) < 600
-
-
-def test_a_label_cannot_forge_lines_of_the_report(tmp_path: Path) -> None:
-    told = refused(keyring(tmp_path), wrapped("age", "x", recipient="age1a\n  hint: run\x1b[2Jthis"))
-    assert len(told.splitlines()) == 3
-    assert "\x1b" not in told
-
-
-# -- the sealer of the local store
-
-
-def test_a_value_sealed_is_opened_and_its_bytes_are_not_in_the_seal(tmp_path: Path) -> None:
-    sealer = keyring(tmp_path, SOPS_AGE_KEY=ALICE).age_sealer([f" {ALICE_RECIPIENT} ", public(ED25519)])
-    for value in (b"", b"canary-" + bytes(range(256)), b"canary-" * 50_000):
-        closed = sealer.seal(value)
-        assert sealer.open(closed) == value
-        assert_clean(closed)
-    put(tmp_path / ".ssh/id_ed25519", private(ED25519))
-    assert keyring(tmp_path).age_sealer([ALICE_RECIPIENT]).open(sealer.seal(DATA_KEY)) == DATA_KEY
-
-
-def test_the_sealer_opens_armored_values_too(tmp_path: Path) -> None:
-    sealer = keyring(tmp_path, SOPS_AGE_KEY=ALICE).age_sealer([ALICE_RECIPIENT])
-    assert sealer.open(wrap(b"canary-x", ALICE_RECIPIENT).encode()) == b"canary-x"
-
-
-def test_a_thousand_small_values_open_without_looking_for_identities_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked: list[Surroundings] = []
-
-    def at_hand(around: Surroundings) -> identities.Found:
-        looked.append(around)
-        return identities.at_hand(around)
-
-    monkeypatch.setattr("sopsync.sops.keys.age.at_hand", at_hand)
-    sealer = keyring(tmp_path, SOPS_AGE_KEY=ALICE).age_sealer([ALICE_RECIPIENT])
-    closed = [sealer.seal(b"canary-%d" % i) for i in range(1000)]
-    start = threading.Barrier(4)
-
-    def work(part: list[bytes]) -> list[bytes]:
-        start.wait()
-        return [sealer.open(value) for value in part]
-
-    with ThreadPoolExecutor(4) as pool:
-        done = [value for part in pool.map(work, [closed[i::4] for i in range(4)]) for value in part]
-    assert sorted(done) == sorted(b"canary-%d" % i for i in range(1000))
-    assert len(looked) == 1
-
-
-def test_a_value_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    theirs = keyring(tmp_path).age_sealer([MALLORY_RECIPIENT]).seal(b"canary-theirs")
-    with pytest.raises(DecryptError, match="no available age identity opens this value") as error:
-        keyring(tmp_path, SOPS_AGE_KEY=ALICE).age_sealer([ALICE_RECIPIENT]).open(theirs)
-    assert_clean(str(error.value))
-    with pytest.raises(DecryptError, match="damaged"):
-        keyring(tmp_path, SOPS_AGE_KEY=ALICE).age_sealer([ALICE_RECIPIENT]).open(b"not age at all")
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [ALICE, "", "age1pq1qqqq", "ssh-dss AAAA", PLUGIN_RECIPIENT],
-    ids=["a secret", "empty", "post-quantum", "ssh-dss", "plugin"],
-)
-def test_what_is_no_recipient_is_refused_and_not_repeated(tmp_path: Path, wrong: str) -> None:
-    """Somebody may paste the secret half."""
-    from sopsync.errors import ConfigError
-
-    with pytest.raises(ConfigError, match="age recipient 2 cannot be sealed to") as error:
-        keyring(tmp_path).age_sealer([ALICE_RECIPIENT, wrong])
-    assert not wrong or wrong not in str(error.value)
-    with pytest.raises(ConfigError):
-        keyring(tmp_path).age_sealer([])
