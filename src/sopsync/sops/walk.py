@@ -87,7 +87,8 @@ class Walker:
         before, active = active, active or (selector.by_comment and selector.matches(comment.text))
         # A comment that starts encryption stays clear itself; one that ends it does so for itself too.
         inner = hit or (before if selector.hits_encrypted else active)
-        return active, self._leaves.comment(comment.text, aad) if inner is selector.hits_encrypted else None
+        place = aad or ":"  # sops joins an empty path with the colon it puts behind every path
+        return active, self._leaves.comment(comment.text, place) if inner is selector.hits_encrypted else None
 
     def _container(self, raw: RawNode, aad: str, *, hit: bool) -> Map | List:
         if isinstance(raw, RawMap):

@@ -1,0 +1,299 @@
+"""What a caller of sopsync.sops can rely on: reasons, lines, kinds, and that nothing shows a value."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from sopsync.errors import DecryptError, Reason
+from sopsync.sops import decrypt, parse, text
+from sopsync.sops.formats import Format
+from sopsync.sops.tree import Kind, Map, Scalar, leaves, pointer
+from tests.sops import real
+from tests.sops.forge import Forge, sealed
+from tests.support.leaks import assert_clean
+
+KEYS = real.keyring()
+PLAIN = b"""\
+a: canary-1
+b_unencrypted: canary-clear
+l:
+  - canary-2
+  - num: 7
+t: 2024-05-06
+f: 0.5
+b: true
+e: ''
+z:
+d: {}
+"""
+
+
+@pytest.fixture(scope="module")
+def yaml_file() -> bytes:
+    return sealed(PLAIN)
+
+
+def open_(data: bytes, kind: Format = "yaml") -> Any:
+    return decrypt(data, format=kind, keyring=KEYS)
+
+
+def refusal(data: bytes, kind: Format = "yaml", where: str = "s/api.yaml") -> DecryptError:
+    with pytest.raises(DecryptError) as error:
+        decrypt(data, format=kind, keyring=KEYS, where=where)
+    assert_clean(f"{error.value}{error.value!r}{error.value.args}")
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
+    return error.value
+
+
+# -- what is read
+
+
+def test_sealed_leaves_have_kinds_lines_and_ciphertexts(yaml_file: bytes) -> None:
+    sealed_ = parse(yaml_file, format="yaml")
+    found = {pointer(path): node for path, node, _ in leaves(sealed_.root)}
+    assert {path: node.kind for path, node in found.items() if isinstance(node, Scalar)} == {
+        "/a": Kind.STR,
+        "/b_unencrypted": Kind.STR,
+        "/l/0": Kind.STR,
+        "/l/1/num": Kind.INT,
+        "/t": Kind.TIME,
+        "/f": Kind.FLOAT,
+        "/b": Kind.BOOL,
+        "/e": Kind.STR,
+        "/z": Kind.NULL,
+    }
+    assert isinstance(found["/d"], Map)
+    lines = yaml_file.decode().splitlines()
+    for node in found.values():
+        if isinstance(node, Scalar) and node.cipher:
+            assert node.cipher in lines[node.line - 1]
+    assert found["/b_unencrypted"].value == "canary-clear"  # type: ignore[union-attr]
+    assert sealed_.metadata.selector == ("unencrypted_suffix", "_unencrypted")
+
+
+def test_opened_values_and_their_text(yaml_file: bytes) -> None:
+    opened = {pointer(path): node for path, node, _ in leaves(open_(yaml_file).root) if isinstance(node, Scalar)}
+    assert {path: node.value for path, node in opened.items()} == {
+        "/a": "canary-1",
+        "/b_unencrypted": "canary-clear",
+        "/l/0": "canary-2",
+        "/l/1/num": 7,
+        "/t": "2024-05-06T00:00:00Z",
+        "/f": 0.5,
+        "/b": True,
+        "/e": "",
+        "/z": None,
+    }
+    assert [text(opened[path]) for path in ("/a", "/l/1/num", "/t", "/f", "/b", "/z")] == [
+        *("canary-1", "7", "2024-05-06T00:00:00Z", "0.5", "true", "")
+    ]
+
+
+def test_text_of_large_floats_is_positional_and_of_bytes_is_refused() -> None:
+    assert text(Scalar(Kind.FLOAT, 1, 1e21)) == "1" + "0" * 21
+    assert text(Scalar(Kind.FLOAT, 1, 1e-7)) == "0.0000001"
+    with pytest.raises(DecryptError) as error:
+        text(Scalar(Kind.BYTES, 1, b"\xff"))
+    assert error.value.reason is Reason.UNREPRESENTABLE
+
+
+def test_json_repeats_keys_and_ini_repeats_sections() -> None:
+    opened = open_(sealed(b'{"a": "canary-1", "a": "canary-2"}', "json"), "json")
+    assert [item[0] for item in opened.root.items] == ["a", "a"]
+    opened = open_(sealed(b"[s]\na=canary-1\n[s]\na=canary-2\n", "ini"), "ini")
+    assert [item[0] for item in opened.root.items] == ["DEFAULT", "s", "s"]
+
+
+def test_values_that_are_not_utf8_are_bytes() -> None:
+    data = sealed(b"A=canary-\xff\n", "dotenv")
+    opened = open_(data, "dotenv")
+    assert opened.root.items[0][2].kind is Kind.BYTES
+    assert opened.to_json() == real.decrypt(data, "dotenv").json
+
+
+def test_data_is_for_binary_files(yaml_file: bytes) -> None:
+    assert open_(sealed(b"canary\x00\xff", "binary"), "binary").data == b"canary\x00\xff"
+    with pytest.raises(DecryptError) as error:
+        _ = open_(yaml_file).data
+    assert error.value.reason is Reason.UNREPRESENTABLE
+
+
+def test_all_documents_are_opened_and_the_first_is_printed() -> None:
+    data = sealed(b"a: canary-1\n---\na: canary-2\n")
+    opened = open_(data)
+    assert [document.items[0][2].value for document in opened.documents] == ["canary-1", "canary-2"]
+    assert parse(data, format="yaml").documents == 2
+    assert opened.to_json() == real.decrypt(data, "yaml").json
+
+
+# -- what is refused, and how
+
+
+def test_errors_name_the_file_the_line_and_the_key(yaml_file: bytes) -> None:
+    lines = yaml_file.split(b"\n")
+    at = next(i for i, line in enumerate(lines) if b"- num:" in line)
+    lines[at] = b"    - num: canary-typed"
+    error = refusal(b"\n".join(lines))
+    assert error.reason is Reason.BAD_VALUE_FORMAT
+    assert str(error).startswith(f"s/api.yaml:{at + 1}: l.num is not encrypted")
+    assert "hint: edit the file with sops" in str(error)
+    assert str(refusal(b"\n".join(lines), where="")).startswith(f"line {at + 1}: l.num")
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json", "dotenv", "ini"])
+def test_errors_have_the_right_line_in_every_format(kind: Format) -> None:
+    plain = {
+        "yaml": b"# c\n\nm:\n    k: canary-1\n",
+        "json": b'{\n\n"m": {"k": "canary-1"}}',
+        "dotenv": b"A=canary-2\n\nk=canary-1\n",
+        "ini": b"[m]\n\nk = canary-1\n",
+    }[kind]
+    lines = sealed(plain, kind).split(b"\n")
+    at = next(i for i, line in enumerate(lines) if line.lstrip(b'" ').startswith(b"k") or b'"k"' in line)
+    lines[at] = lines[at].replace(b"data:", b"data:AAAA", 1)
+    error = refusal(b"\n".join(lines), kind)
+    assert error.reason is Reason.VALUE_AUTH_FAILED
+    assert error.problems[0].where == f"s/api.yaml:{at + 1}"
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json", "dotenv", "ini", "binary"])
+def test_files_that_are_not_sops_say_so(kind: Format) -> None:
+    plain = {"yaml": b"a: canary\n", "json": b'{"a": "canary"}', "dotenv": b"A=canary\n", "ini": b"a=canary\n"}
+    assert refusal(plain.get(kind, b"{}"), kind).reason is Reason.NO_METADATA
+    assert refusal(b"", kind).reason is (Reason.PARSE if kind in ("json", "binary") else Reason.NO_METADATA)
+
+
+def test_an_invalid_selector_is_refused_even_where_sops_lets_it_match_nothing(yaml_file: bytes) -> None:
+    """sops opens this: no key ends with _unencrypted in it, so nothing changed. What its author meant nobody knows."""
+    data = sealed(b"a: canary-1\n").replace(b"unencrypted_suffix: _unencrypted", b"unencrypted_regex: '('")
+    assert real.decrypt(data, "yaml").json is not None
+    assert refusal(data).reason is Reason.BAD_SELECTOR
+    with pytest.raises(DecryptError) as error:
+        parse(data, format="yaml")
+    assert error.value.reason is Reason.BAD_SELECTOR
+
+
+def test_integers_of_more_than_64_bits_are_refused_as_sops_refuses_them() -> None:
+    data = sealed(b"a_unencrypted: 9223372036854775807\nb: canary\n")
+    bad = data.replace(b"9223372036854775807", b"9223372036854775808")
+    assert real.decrypt(bad, "yaml").reason == refusal(bad).reason == Reason.UNKNOWN_TYPE
+
+
+def test_two_metadata_blocks_are_refused() -> None:
+    data = sealed(b"a: canary-1\n---\nb: canary-2\n")
+    first, second = data.split(b"\n---\n")
+    assert refusal(first + b"\n---\nsops: x\n" + second).reason is Reason.PARSE
+    flat = sealed(b"[s]\na=canary\n", "ini")
+    assert refusal(flat + b"[sops]\nmac = x\n", "ini").reason is Reason.PARSE
+
+
+# -- what only a recipient can make
+
+
+@pytest.mark.parametrize(
+    ("kind", "plain"),
+    [
+        ("int", [b"1.0", b"0x1", b"9223372036854775808", b"1_0", b" 1", b"+"]),
+        ("float", [b"one", b"1e400", b"1__0", b"0x1"]),
+        ("bool", [b"yes", b"tRUE", b"True "]),
+        ("time", [b"2024-05-06", b"2024-02-30T00:00:00Z", b"2024-05-06T00:00:00+24:00", b"\xff"]),
+    ],
+)
+def test_values_that_are_not_what_their_type_says_are_refused(kind: str, plain: list[bytes]) -> None:
+    data = sealed(b"a: canary-1\n")
+    for value in plain:
+        forge = Forge(data, "yaml")
+        line = next(line for line in data.split(b"\n") if line.startswith(b"a: "))
+        forge.replace(line, b"a: " + forge.value(value, "a:", kind))
+        assert refusal(forge.sign(value)).reason is Reason.BAD_PLAINTEXT_OR_TIME, value
+
+
+def test_a_comment_in_the_place_of_a_value_is_refused() -> None:
+    forge = Forge(sealed(b"a: canary-1\nb: canary-2\n"), "yaml")
+    line = forge.data.split(b"\n")[0]
+    data = forge.replace(line, b"a: " + forge.value(b" canary", "a:", "comment")).sign(b"canary-2")
+    assert refusal(data).reason is Reason.UNREPRESENTABLE
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("int", Reason.MAC_UNDECRYPTABLE), ("comment", Reason.MAC_MISMATCH)])
+def test_a_mac_must_be_a_string(kind: str, reason: Reason) -> None:
+    assert refusal(Forge(sealed(b"a: canary-1\n"), "yaml").sign(b"canary-1", kind=kind)).reason is reason
+
+
+def test_the_mac_is_compared_whole() -> None:
+    forge = Forge(sealed(b"a: canary-1\n"), "yaml")
+    assert open_(forge.sign(b"canary-1")).root.items[0][2].value == "canary-1"
+    assert refusal(forge.sign(b"canary-2")).reason is Reason.MAC_MISMATCH
+    assert refusal(forge.sign(b"canary-1", mac_only=True)).reason is Reason.MAC_MISMATCH
+
+
+def test_large_clear_integers_of_newer_sops_in_json() -> None:
+    """sops from 3.13.2 on hashes them exactly, before that as floats; both are read, each as what it was."""
+    old = sealed(b'{"n_unencrypted": 9007199254740993, "a": "canary"}', "json")
+    assert open_(old, "json").to_json() == real.decrypt(old, "json").json
+    new = Forge(old.replace(b"9007199254740992", b"9007199254740993"), "json").sign(b"9007199254740993", b"canary")
+    assert open_(new, "json").root.items[0][2] == Scalar(Kind.INT, 2, 9007199254740993)
+    assert refusal(new.replace(b"740993", b"740995"), "json").reason is Reason.MAC_MISMATCH
+
+
+# -- what comments do
+
+
+def test_comments_that_count() -> None:
+    """sops makes an empty string of an empty comment in a list, and hashes what was a value before it was a comment."""
+    data = sealed(b"l:\n  - canary-1\n  #\n  - canary-2\n")
+    assert open_(data).to_json() == real.decrypt(data, "yaml").json
+    assert [item.value for item in open_(data).root.items[0][2].items] == ["canary-1", "", "canary-2"]
+    line = next(line for line in data.split(b"\n") if b"- ENC" in line)
+    bad = data.replace(line, line.replace(b"- ENC", b"#ENC"))
+    assert open_(bad).to_json() == real.decrypt(bad, "yaml").json
+    data = sealed(b"# canary-comment\na: canary-1\n")
+    bad = data.replace(b"type:comment", b"type:str")
+    assert real.decrypt(bad, "yaml").reason == refusal(bad).reason == Reason.MAC_MISMATCH
+
+
+# -- what nothing may show
+
+
+def test_nothing_shows_a_value(yaml_file: bytes) -> None:
+    opened = open_(yaml_file)
+    assert_clean(repr(opened) + repr(opened.root) + repr(parse(yaml_file, format="yaml")))
+
+
+def test_importing_the_package_costs_little() -> None:
+    """No YAML, cryptography or key service before a file is read; no pydantic, re2 or cloud SDK to read one."""
+    code = """
+import sys
+import sopsync.sops
+early = {"yaml", "cryptography", "pyrage", "re2", "pydantic"} & set(sys.modules)
+assert not early, early
+sopsync.sops.parse(sys.stdin.buffer.read(), format="yaml")
+late = {"re2", "pydantic", "boto3", "hvac", "google", "azure", "rich", "typer"} & set(sys.modules)
+assert not late, late
+"""
+    subprocess.run([sys.executable, "-c", code], input=sealed(b"a: canary\n"), check=True, timeout=60)
+
+
+def test_without_libyaml_the_pure_parser_reads_the_same() -> None:
+    code = """
+import sys
+sys.modules["yaml._yaml"] = None
+from sopsync.sops import parse, yaml_file
+from sopsync.sops.tree import leaves
+from tests.sops.vectors import cases
+assert yaml_file._Parser.__module__ == "sopsync.sops.yaml_file"
+names = ("yaml-floats", "yaml-unicode", "yaml-multidoc", "yaml-merge-key", "yaml-comments-list", "yaml-flow")
+for case in cases():
+    if case.name in names:
+        for path, node, line in leaves(parse(case.data, format="yaml").root):
+            print(case.name, path, line, node)
+"""
+    slow = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    fast = code.replace('sys.modules["yaml._yaml"] = None', "").replace('== "sopsync', '!= "sopsync')
+    assert slow == subprocess.run([sys.executable, "-c", fast], capture_output=True, text=True, check=True).stdout
+    assert slow.count("\n") > 20
