@@ -55,7 +55,8 @@ def _too_much(plan: Plan, thresholds: Thresholds) -> Iterator[Problem]:
         whose = Ref(change.ref.store, change.owner)
         if change.seen is not None and change.seen.state is State.PRESENT:
             estate[whose] += 1
-        if change.action in _OVERWRITES and not (change.action is Action.ADOPT and change.same):
+        settled = change.ask is None and not (change.action is Action.ADOPT and change.same)
+        if change.action in _OVERWRITES and settled:
             touched[whose, _OVERWRITES[change.action]] += 1
     for (whose, kind), count in sorted(touched.items()):
         limit = thresholds.update if kind == "update" else thresholds.delete

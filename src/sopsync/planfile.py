@@ -101,20 +101,28 @@ def check_binding(saved: SavedPlan, fresh: Plan, path: Path) -> None:
         raise StalePlan.of(problems)
 
 
-def approved(saved: SavedPlan, fresh: Plan) -> tuple[tuple[Change, ...], tuple[Outcome, ...]]:
-    """(the fresh changes that are exactly as approved, a stale outcome for each that is not)."""
+def approved(saved: SavedPlan, fresh: Plan) -> tuple[Plan, tuple[Outcome, ...]]:
+    """(the fresh plan with nothing to do but what is exactly as approved, a stale outcome for each that is not).
+
+    What was not approved stays in the plan as something left alone: thresholds are shares of all there is.
+    """
     now = {change.ref: change for change in fresh.changes}
-    go: list[Change] = []
+    go: set[Ref] = set()
     stale: list[Outcome] = []
     for planned in saved.changes:
         ref = Ref(planned.store, planned.name)
         change = now.get(ref)
         if change is not None and _saved(change) == planned:
-            go.append(change)
+            go.add(ref)
         else:
             found = replace(change, action=planned.action) if change else Change(ref, planned.action, planned.owner)
             stale.append(Outcome(found, Status.STALE, None, Problem("", _moved(planned, change), _AGAIN)))
-    return tuple(go), tuple(stale)
+    kept = (c if c.ref in go or not c.action.writes else _left(c) for c in fresh.changes)
+    return replace(fresh, changes=tuple(kept)), tuple(stale)
+
+
+def _left(change: Change) -> Change:
+    return replace(change, action=Action.UNCHANGED, reason="not in the saved plan", ask=None, blocks=False)
 
 
 def _saved(change: Change) -> SavedChange:

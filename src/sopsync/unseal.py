@@ -28,16 +28,17 @@ def unseal(
     """
 
     def opened(change: Change) -> Change:
-        if change.ask is None and not (may_open(change) and verify(change)):
-            return change
         try:
             return _open(change, stores[change.ref.store], payload, genuine)
         except SopsyncError as error:
             first = error.problems[0]
             return unknown(change, Problem(first.where, f"{first.where}: {first.what}", first.hint))
 
+    changes = tuple(changes)
+    asked = [change for change in changes if change.ask or (may_open(change) and verify(change))]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return tuple(pool.map(opened, changes))
+        settled = dict(zip((change.ref for change in asked), pool.map(opened, asked), strict=True))
+    return tuple(settled.get(change.ref, change) for change in changes)
 
 
 def _open(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sopsync.change import Action, Change, Plan
+from sopsync.change import Action, Ask, Change, Plan
 from sopsync.errors import Problem
 from sopsync.fence import judge
 from sopsync.guard import Thresholds, guard
@@ -49,6 +49,13 @@ def test_thresholds(counts: list[tuple[int, Action]], refused: bool) -> None:
 def test_adopting_what_is_equal_overwrites_nothing() -> None:
     assert not guard(plan((50, Action.ADOPT), same=True), Thresholds(), (), force=False)
     assert guard(plan((50, Action.ADOPT), same=False), Thresholds(), (), force=False)
+
+
+def test_only_settled_changes_count() -> None:
+    made = plan((20, Action.UPDATE))
+    sealed = replace(made, changes=tuple(replace(change, ask=Ask.VALUE) for change in made.changes))
+    assert guard(made, Thresholds(), (), force=False)
+    assert not guard(sealed, Thresholds(), (), force=False)
 
 
 def test_the_message_names_numbers_and_the_next_step() -> None:

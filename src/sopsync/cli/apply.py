@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -83,8 +82,7 @@ def _planned(session: Session, file: Path | None, *, verify: bool) -> tuple[Plan
     with working("looking again at what the plan touches"):
         fresh = session.plan(sealed=False, verify=lambda change: change.ref in approved)
     planfile.check_binding(saved, fresh, file)
-    go, stale = planfile.approved(saved, fresh)
-    return replace(fresh, changes=go), stale
+    return planfile.approved(saved, fresh)
 
 
 def _show(plan: Plan, *, json: bool, quiet: bool, verbose: bool) -> None:
