@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -12,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from sopsync.errors import ConfigError, DecryptError, Reason
+from sopsync.errors import ConfigError, DecryptError
 from sopsync.sops.keyring import Keyring
 from sopsync.sops.keys.base import CannotOpen, Unreachable
 from sopsync.sops.metadata import MasterKey, Metadata
-from tests.sops.agefiles import identity, wrap
-from tests.sops.files import group, metadata, opens, sealed
+from tests.sops.agefiles import wrap
+from tests.sops.files import group, metadata, opens
+from tests.sops.people import ALICE, ALICE_RECIPIENT, DATA_KEY, keyring
 from tests.sops.vectors import KEYS, Case, cases
 from tests.support.leaks import assert_clean
-
-DATA_KEY = b"canary-data-key-of-32-bytes-long"
-NO_KEY = ("data_key_unavailable", "shamir_error")
 
 
 def judged(case: Case) -> bool:
@@ -51,72 +48,6 @@ def test_recorded_files_give_their_data_key_or_the_recorded_class_of_error(case:
             keys.data_key(metadata(case.data))
         assert error.value.reason == case.error_class
         assert "AGE-SECRET-KEY" not in str(error.value)
-
-
-# -- groups, with files that sops sealed
-
-PEOPLE = [identity() for _ in range(4)]
-
-
-def groups_of(*people: int, threshold: int) -> str:
-    """A `.sops.yaml` with one key group for each person."""
-    lines = ["creation_rules:", f"  - shamir_threshold: {threshold}", "    key_groups:"]
-    return "\n".join([*lines, *(f"      - age: [{PEOPLE[i][1]}]" for i in people), ""])
-
-
-def having(*people: int) -> Keyring:
-    return Keyring.from_environment({"SOPS_AGE_KEY": "\n".join(PEOPLE[i][0] for i in people)})
-
-
-def test_exactly_those_who_reach_the_threshold_open_a_file(tmp_path: Path) -> None:
-    data = sealed(tmp_path, config=groups_of(0, 1, 2, threshold=2))
-    wanted = metadata(data)
-    assert wanted.threshold == 2
-    for count in range(4):
-        for people in itertools.combinations(range(3), count):
-            if count >= 2:
-                assert opens(having(*people).data_key(wanted), data)
-            else:
-                with pytest.raises(DecryptError) as error:
-                    having(*people, 3).data_key(wanted)
-                assert error.value.reason is Reason.DATA_KEY_UNAVAILABLE
-                assert f"2 of 3 key groups must open this file, {count} did" in str(error.value)
-
-
-def test_the_report_lists_the_groups_that_did_not_open(tmp_path: Path) -> None:
-    wanted = metadata(sealed(tmp_path, config=groups_of(0, 1, 2, threshold=3)))
-    with pytest.raises(DecryptError) as error:
-        having(1).data_key(wanted)
-    first, second, third = (f"{recipient[:7]}…{recipient[-2:]}" for _, recipient in PEOPLE[:3])
-    assert str(error.value).splitlines() == [
-        "3 of 3 key groups must open this file, 1 did",
-        f"  group 1 needs: {first}",
-        f"  group 3 needs: {third}",
-        f"  tried: {second} (SOPS_AGE_KEY)",
-        "  hint: set SOPS_AGE_KEY_FILE",
-    ]
-
-
-def test_a_lowered_threshold_opens_nothing_more(tmp_path: Path) -> None:
-    """One share is no sum; two of three needed ones are a wrong key, which nothing but the file itself can tell."""
-    data = sealed(tmp_path, config=groups_of(0, 1, 2, threshold=3))
-    lowered = Metadata(metadata(data).groups, "", "", threshold=1)
-    with pytest.raises(DecryptError, match="less than two") as error:
-        having(0).data_key(lowered)
-    assert error.value.reason is Reason.SHAMIR
-    with pytest.raises(DecryptError) as error:
-        having(3).data_key(Metadata(lowered.groups, "", "", threshold=0))
-    assert error.value.reason is Reason.SHAMIR
-    assert not opens(having(0, 1).data_key(lowered), data)
-    assert opens(having(0, 1, 2).data_key(lowered), data)
-
-
-def test_the_same_share_twice_is_no_second_share() -> None:
-    share = bytes(32) + b"\x01"
-    both = [MasterKey("age", wrap(share, recipient), {"recipient": recipient}) for _, recipient in PEOPLE[:2]]
-    with pytest.raises(DecryptError, match="same one") as error:
-        having(0, 1).data_key(Metadata(((both[0],), (both[1],)), "", "", threshold=2))
-    assert error.value.reason is Reason.SHAMIR
 
 
 # -- the order of keys
@@ -200,8 +131,8 @@ def test_a_data_key_is_recovered_once_and_never_for_other_wrappings(monkeypatch:
 
 
 def test_many_threads_get_the_same_key(tmp_path: Path) -> None:
-    keys = having(0)
-    wanted = [group(MasterKey("age", wrap(bytes([i]) * 32, PEOPLE[0][1]))) for i in range(20)]
+    keys = keyring(tmp_path, SOPS_AGE_KEY=ALICE)
+    wanted = [group(MasterKey("age", wrap(bytes([i]) * 32, ALICE_RECIPIENT))) for i in range(20)]
     start = threading.Barrier(8)
 
     def work(_: int) -> list[bytes]:
@@ -284,7 +215,7 @@ def test_a_missing_extra_is_named(
 
 def test_no_sdk_is_imported_before_a_file_needs_it() -> None:
     """Not even pyrage; and a file for age imports none of the clouds."""
-    secret, recipient = PEOPLE[0]
+    secret, recipient = ALICE, ALICE_RECIPIENT
     code = f"""
 import sys
 from sopsync.sops.keyring import Keyring
@@ -302,7 +233,7 @@ print(*[sdk for sdk in sdks if sdk in sys.modules])
 
 
 def test_by_default_the_process_own_environment_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    secret, recipient = PEOPLE[0]
+    secret, recipient = ALICE, ALICE_RECIPIENT
     wanted = group(MasterKey("age", wrap(DATA_KEY, recipient)))
     keys = tmp_path / ".config/sops/age/keys.txt"
     keys.parent.mkdir(parents=True)
