@@ -49,6 +49,8 @@ def diff(
         if isinstance(survey, StoreError):
             hint = survey.problems[0].hint or "retry; nothing is deleted there meanwhile"
             what = survey.problems[0].what
+            if not wanted:  # what is there and unwanted cannot be told either
+                changes.append(Change(Ref(store, ""), Action.UNKNOWN, "", what, hint))
             changes += [Change(want.ref, Action.UNKNOWN, want.owner, what, hint, want) for want in wanted.values()]
             continue
         seen = {entry.name: entry for entry in survey.entries}

@@ -256,6 +256,7 @@ class Session:
     def notes(self) -> tuple[str, ...]:
         edited = self.repo.uncommitted([self.ask.config_path, *self.manifests.files, *self.manifests.broken])
         notes = [f"{path} has uncommitted edits; they are not in this plan" for path in edited]
+        notes += [f"the rule at {where} matches no file" for where in self.manifests.idle]
         base = self.ask.config_from
         if base and self.tree.get(self.ask.config_path) != self._config_tree.get(self.ask.config_path):
             notes.append(f"{self.ask.config_path} differs from {base}'s, which was used; merging changes it")

@@ -103,6 +103,8 @@ def test_a_failed_store_is_never_an_empty_one() -> None:
     wanted = want()
     (change,) = diff({wanted.ref: wanted}, {"s": Unavailable("timed out", store="s")}, scope())
     assert (change.action, change.reason) == (Action.UNKNOWN, "timed out")
+    (change,) = diff({}, {"s": Unavailable("timed out", store="s")}, scope())
+    assert change.action is Action.UNKNOWN, "also where nothing is wanted of it"
 
 
 def test_blocking_drift_says_so() -> None:

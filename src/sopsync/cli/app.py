@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -31,7 +32,7 @@ for command in (init.init, check.check, plan.plan, apply.apply, schema.schema):
 
 
 @app.callback(invoke_without_command=True)
-def _root(*, version: bool = typer.Option(default=False, help="Show the version and exit.", is_eager=True)) -> None:
+def _root(*, version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
     if version:
         from sopsync import __version__
 
@@ -69,6 +70,9 @@ def _report(error: SopsyncError, *, as_json: bool) -> None:
 def _unforeseen(error: Exception) -> int:
     """A usage error as typer words it; anything else as its class and where it happened, never its message."""
     worded = getattr(error, "format_message", None)
+    if worded is not None and type(error).__name__ == "NoArgsIsHelpError":
+        err([worded()])
+        return Exit.USAGE
     if worded is not None:
         shown = getattr(error, "ctx", None)
         usage = [shown.get_usage()] if shown is not None else []

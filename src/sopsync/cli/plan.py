@@ -21,7 +21,9 @@ def plan(
     sealed: Annotated[bool, typer.Option("--sealed", help="Use no keys and read no values.")] = False,
     verify: o.Verify = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save the plan for sopsync apply FILE.")] = None,
-    detailed_exitcode: Annotated[bool, typer.Option(help="Exit 2 when anything is to do.")] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 if anything is to do.")
+    ] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,

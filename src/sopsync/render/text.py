@@ -59,7 +59,7 @@ def _store_lines(changes: list[Change], *, colour: bool) -> Iterator[str]:
             told.add(key)
             said = f"{lumps[key]} entries: {change.reason}"
         else:
-            said = f"{safe(change.ref.name):<{name}}  {_detail(change)}"
+            said = f"{safe(change.ref.name) or 'everything':<{name}}  {_detail(change)}"
         first, *rest = said.split("\n")
         yield f"  {head}  {safe(first)}".rstrip()
         yield from (f"{indent}{safe(line.strip())}" for line in rest)

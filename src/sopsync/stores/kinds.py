@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from sopsync.errors import Rejected
 from sopsync.model import Sealer, Traits
 from sopsync.stores.base import Store
 from sopsync.stores.local_settings import LOCAL, LocalSettings
@@ -42,7 +43,11 @@ def _local(name: str, settings: LocalSettings, context: Context) -> Store:
 
 
 def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
-    from sopsync.stores.vault import open_vault
+    try:
+        from sopsync.stores.vault import open_vault
+    except ModuleNotFoundError:
+        hint = 'pip install "sopsync[vault]"'
+        raise Rejected("its client library is not installed", store=name, hint=hint) from None
 
     return open_vault(name, settings, context)
 
