@@ -145,6 +145,15 @@ def test_errors_name_the_file_the_line_and_the_key(yaml_file: bytes) -> None:
     assert str(refusal(b"\n".join(lines), where="")).startswith(f"line {at + 1}: l.num")
 
 
+def test_key_names_in_errors_are_harmless() -> None:
+    """A hostile key name neither fills the screen nor drives the terminal."""
+    data = sealed(b'{"\\u001b[31m\\n": {"' + b"k" * 5000 + b'": "canary-1"}}', "json")
+    told = str(refusal(data.replace(b"data:", b"data:AAAA", 1), "json"))
+    assert "\\x1b[31m\\n.kkk" in told
+    assert told.isprintable()
+    assert len(told) < 400
+
+
 @pytest.mark.parametrize("kind", ["yaml", "json", "dotenv", "ini"])
 def test_errors_have_the_right_line_in_every_format(kind: Format) -> None:
     plain = {

@@ -9,7 +9,7 @@ from typing import Literal
 from sopsync.errors import DecryptError, Reason
 from sopsync.sops import golang
 from sopsync.sops.metadata import MasterKey, Metadata
-from sopsync.sops.raw import RawComment, RawList, RawMap, RawNode, problem
+from sopsync.sops.raw import RawComment, RawList, RawMap, RawNode, problem, shown
 from sopsync.sops.tree import Kind
 
 Typing = Literal["yaml", "json", "flat"]
@@ -114,7 +114,7 @@ class _Reader:
             if key is None or isinstance(child, RawComment):
                 continue
             if self._typing == "yaml" and key in fields:
-                raise problem(Reason.PARSE, f"metadata field {key!r} appears twice", line=line)
+                raise problem(Reason.PARSE, f"metadata field {shown(key)} appears twice", line=line)
             fields[key.lower() if fold and self._typing != "yaml" else key] = child
         return fields
 

@@ -52,6 +52,12 @@ def problem(reason: Reason, what: str, *, line: int = 0, hint: str = "") -> Decr
     return DecryptError(what, reason=reason, hint=hint, where=str(line) if line else "")
 
 
+def shown(*keys: str) -> str:
+    """A path of keys fit for a message, `db.password`: no control characters, not longer than a line."""
+    path = ".".join(key if key.isprintable() else ascii(key)[1:-1] for key in keys)
+    return path if len(path) <= 100 else f"{path[:60]}…{path[-39:]}"
+
+
 def take_block(document: RawMap) -> RawNode | None:
     """Remove the `sops` block of a document and return it; None where there is none. Two are an error: sops panics."""
     found = [i for i, (key, _, _) in enumerate(document.items) if key == "sops"]

@@ -7,7 +7,7 @@ from typing import Protocol
 from sopsync.errors import DecryptError, Reason
 from sopsync.sops import golang
 from sopsync.sops.cipher import BadValue
-from sopsync.sops.raw import RawComment, RawList, RawMap, RawNode, RawScalar, problem
+from sopsync.sops.raw import RawComment, RawList, RawMap, RawNode, RawScalar, problem, shown
 from sopsync.sops.selectors import Selector
 from sopsync.sops.tree import Kind, List, Map, Node, Scalar
 
@@ -107,7 +107,7 @@ class Walker:
             raise problem(error.reason, what, line=line, hint=_HINTS.get(error.reason, "")) from None
 
     def _at(self, key: str = "") -> str:
-        return ".".join([*self._trail, key] if key else self._trail) or "the document"
+        return shown(*self._trail, *([key] if key else [])) or "the document"
 
     def _comment_as_value(self, key: str, line: int) -> DecryptError:
         return problem(Reason.UNREPRESENTABLE, f"{self._at(key)} is an encrypted comment, not a value", line=line)

@@ -17,7 +17,18 @@ from yaml.events import (
 )
 
 from sopsync.errors import DecryptError, Reason
-from sopsync.sops.raw import MAX_DEPTH, MAX_NODES, RawList, RawMap, RawNode, RawScalar, problem, too_deep, too_many
+from sopsync.sops.raw import (
+    MAX_DEPTH,
+    MAX_NODES,
+    RawList,
+    RawMap,
+    RawNode,
+    RawScalar,
+    problem,
+    shown,
+    too_deep,
+    too_many,
+)
 from sopsync.sops.tree import Kind
 from sopsync.sops.yaml_types import resolve
 
@@ -198,7 +209,7 @@ def check_root(root: RawMap) -> None:
         if key is None:
             continue
         if key in seen:
-            raise problem(Reason.PARSE, f"key {key!r} appears twice, first at line {seen[key]}", line=line)
+            raise problem(Reason.PARSE, f"key {shown(key)} appears twice, first at line {seen[key]}", line=line)
         seen[key] = line
         if key == "<<" and not _mergeable(node):
             raise problem(Reason.PARSE, "`<<` at the top level must hold a map, or a list of maps", line=line)
