@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sopsync.config import Config, json_schemas, load_config, owner_pattern, target_for
@@ -18,7 +18,7 @@ from sopsync.errors import ConfigError
 from sopsync.model import Ref
 from sopsync.stores.kinds import KINDS
 from sopsync.yamlpos import parse, plain
-from tests.manifest.things import CONFIG, HEAD, HERE, config, config_problems
+from tests.manifest.things import CONFIG, HEAD, HERE, config, config_problems, examples
 
 GOOD = """\
 version: 1
@@ -278,7 +278,7 @@ _LINES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200), st.lists(_LINES, max_size=12).map("".join)))
 def test_any_bytes_are_a_config_or_a_config_error(text: str | bytes) -> None:
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
@@ -304,7 +304,7 @@ def _places(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[st
 _DOCUMENT = plain(parse(GOOD.encode(), CONFIG))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.sampled_from(list(_places(_DOCUMENT))), _VALUES)
 def test_anything_in_any_place_of_a_good_config_is_judged_with_a_line(place: tuple[str | int, ...], value: Any) -> None:
     document: Any = copy.deepcopy(_DOCUMENT)

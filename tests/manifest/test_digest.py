@@ -7,13 +7,13 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sopsync.digest import Part, stream, token
 from sopsync.model import Desired
 from sopsync.sops.tree import Kind, List, Map, Node, Scalar
-from tests.manifest.things import block, config, load, sealed, wanted
+from tests.manifest.things import block, config, examples, load, sealed, wanted
 
 _PARTS: st.SearchStrategy[Any] = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text("sb:1;é\udc80", max_size=4), st.binary(max_size=4)),
@@ -29,12 +29,13 @@ def _same(a: Part, b: Part) -> bool:
     return type(a) is type(b) and a == b
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(_PARTS, _PARTS)
 def test_no_two_parts_give_one_stream_of_bytes(a: Part, b: Part) -> None:
     assert (stream(a) == stream(b)) == _same(a, b)
 
 
+@examples(100)
 @given(_PARTS, _PARTS)
 def test_no_stream_is_the_beginning_of_another(a: Part, b: Part) -> None:
     """So what follows cannot be taken for a part of what came before."""
@@ -72,7 +73,7 @@ def _content(node: Node) -> object:
     return [node.kind, repr(node.value), node.cipher]
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(_TREES, _TREES)
 def test_two_trees_have_one_token_only_if_they_are_the_same_but_for_lines(a: Node, b: Node) -> None:
     assert (token(a, ("x",)) == token(b, ("x",))) == (_content(a) == _content(b))

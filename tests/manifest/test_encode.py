@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sopsync.encode import build
@@ -19,6 +19,7 @@ from sopsync.model import Payload, Recipe
 from sopsync.sops import Document
 from sopsync.sops.metadata import Metadata
 from sopsync.sops.tree import Kind, List, Map, Node, Scalar
+from tests.manifest.things import examples
 
 _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.STR, bytes: Kind.BYTES, type(None): Kind.NULL}
 
@@ -81,6 +82,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@examples(100)
 @given(st.dictionaries(st.text(min_size=1, max_size=3), _JSON, min_size=1, max_size=3))
 def test_json_reads_back_as_it_was_in_its_order_compact_and_not_escaped(data: dict[str, Any]) -> None:
     text = of_all(data, "json")
@@ -116,7 +118,7 @@ _NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True).map(lambda
 _VALUES = st.text(st.sampled_from("ab \t\n'\"$\\`!#=;&|<>(){}*?~[]%,:é\0\r"), max_size=8) | st.text(max_size=8)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.dictionaries(_NAMES, _VALUES, min_size=1, max_size=20))
 def test_a_shell_reads_dotenv_back_as_it_was(data: dict[str, str]) -> None:
     """Values that are refused are left out; everything that is written must arrive, and nothing else may happen."""
@@ -161,6 +163,7 @@ def test_what_readers_of_dotenv_disagree_about_is_refused(value: str) -> None:
     assert value not in str(caught.value)
 
 
+@examples(100)
 @given(st.text(min_size=1), st.text())
 def test_templates_fill_in_values_as_they_are_or_filtered(user: str, password: str) -> None:
     recipe = Recipe((("user", ("u",)), ("db/password", ("p",))), "", "{{x}}{user}|{db/password|urlencode}")

@@ -6,11 +6,11 @@ import contextlib
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sopsync.errors import ConfigError
-from tests.manifest.things import block, config, load, sealed
+from tests.manifest.things import block, config, examples, load, sealed
 
 RULES = """\
 - {from: "any/{x}", to: [{store: local, name: "{x}/{key}"}, {store: other, name: "{x}", encode: json}]}
@@ -49,7 +49,7 @@ _PATHS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.dictionaries(_PATHS, _FILES, max_size=3))
 def test_any_files_are_manifests_or_a_config_error(files: dict[str, bytes]) -> None:
     with contextlib.suppress(ConfigError):
@@ -58,7 +58,7 @@ def test_any_files_are_manifests_or_a_config_error(files: dict[str, bytes]) -> N
         assert {want.origin.path for want in made.desired.values()} <= set(made.files)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.dictionaries(_KEYS, _TREES, max_size=4), st.dictionaries(_KEYS, _TREES, min_size=1, max_size=4))
 def test_any_manifest_that_routes_itself_is_judged_line_by_line(clear: dict[str, Any], data: dict[str, Any]) -> None:
     good: dict[str, Any] = {"apiVersion": "sopsync/v1", "kind": "SecretManifest", "metadata": {"name": "x"}}

@@ -311,6 +311,14 @@ def test_a_manifest_routes_itself() -> None:
     assert [key.label for key in it.metadata.keys()] == ["age1alice"]  # noqa: SIM118
 
 
+def test_the_store_of_a_manifest_may_depend_on_its_name_and_captures() -> None:
+    to = [{"store": "{name}", "name": "{env}/{key}"}]
+    made = load(config(SELF), {"m/prod/x.yaml": routed({"a": "canary-1"}, to=to, metadata={"name": "local"})})
+    assert list(made.desired) == [Ref("local", "prod/a")]
+    (found,) = problems(SELF, {"m/prod/x.yaml": routed({"a": "canary-1"}, to=to, metadata={"name": "pay"})})
+    assert found.startswith('m/prod/x.yaml:5: unknown store "pay"')
+
+
 def test_who_would_give_a_name_is_also_what_a_manifest_says_of_itself() -> None:
     rules = config(SELF)
     made = load(rules, {"m/prod/x.yaml": routed(DATA, to=TO)})

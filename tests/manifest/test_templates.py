@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sopsync.patterns import parse_pattern
 from sopsync.templates import NAME_FILTERS, VALUE_FILTERS, parse_template
+from tests.manifest.things import examples
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,7 @@ def test_a_hostile_path_costs_little() -> None:
     assert time.process_time() - began < 1
 
 
+@examples(100)
 @given(st.text(alphabet="ab/{}*.", max_size=12), st.text(alphabet="ab/.", max_size=12))
 def test_a_pattern_without_wildcards_matches_itself_only(text: str, path: str) -> None:
     try:
@@ -119,6 +121,7 @@ def test_filters_of_values() -> None:
     assert made.fill({"p": 'ä/"@'}, VALUE_FILTERS) == '%C3%A4%2F%22%40 w6QvIkA= "ä/\\"@"'
 
 
+@examples(100)
 @given(st.dictionaries(st.sampled_from("abc"), st.text(min_size=1), min_size=3), st.sampled_from(sorted(NAME_FILTERS)))
 def test_the_pattern_of_a_template_matches_what_it_fills(values: dict[str, str], name: str) -> None:
     made = parse_template("x{a|" + name + "}/{b}-{{{c}")

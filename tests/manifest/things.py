@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from pydantic import BaseModel
 
 from sopsync import manifest, sops
@@ -53,6 +54,11 @@ stores: {local: {type: local, recipients: [age1x]}, other: {type: local, recipie
 sync:
 """
 """The rules below it start on line 5."""
+
+
+def examples(count: int) -> settings:
+    """So many examples of a property; how long one takes says something of the machine only."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def config(rules: str, *, head: str = HEAD) -> Config:
