@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from requests.adapters import HTTPAdapter
+
+from tests.stores.vault_mount import Kv
+from tests.support.servers import OpenBao
+
+_numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +20,8 @@ def connections() -> Iterator[HTTPAdapter]:
     adapter = HTTPAdapter(pool_maxsize=32)
     yield adapter
     adapter.close()
+
+
+@pytest.fixture
+def kv(bao: OpenBao, connections: HTTPAdapter) -> Kv:
+    return Kv(bao, f"kv-{next(_numbers)}", connections)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import time
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 
@@ -26,6 +20,7 @@ from sopsync.stores.testing.place import assert_no_leak
 from sopsync.stores.vault import VaultStore
 from sopsync.stores.vault_settings import VaultSettings
 from tests.stores.vault_harness import LEAST, Client, client
+from tests.stores.vault_issuers import jwt, token_reviews
 from tests.stores.vault_tls import certificates
 from tests.support.servers import OpenBao
 
@@ -224,19 +219,6 @@ def test_a_login_whose_tokens_are_always_dead_ends(server: Bao, approle: Mapping
 # -- JWT
 
 
-def _jwt(key: ec.EllipticCurvePrivateKey, **claims: Any) -> str:
-    """RFC 7515, ES256: the signature is r and s, 32 bytes each."""
-
-    def part(data: bytes) -> str:
-        return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-    now = int(time.time())
-    body = json.dumps({"iat": now, "exp": now + 600, **claims})
-    head = part(json.dumps({"alg": "ES256", "typ": "JWT"}).encode()) + "." + part(body.encode())
-    r, s = utils.decode_dss_signature(key.sign(head.encode(), ec.ECDSA(hashes.SHA256())))
-    return f"{head}.{part(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
-
-
 @pytest.fixture(scope="module")
 def issuer(server: Bao) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
@@ -258,53 +240,20 @@ def test_jwt_from_a_variable_or_a_file(server: Bao, issuer: ec.EllipticCurvePriv
         "aud": "sopsync",
     }
     auth = {"method": "jwt", "mount": "ci", "role": "deploy"}
-    good = _jwt(issuer, **claims)
+    good = jwt(issuer, **claims)
     c = server.client({**auth, "jwt_env": "ID_TOKEN"}, {"ID_TOKEN": good})
     write(c.store, "jwt")
     (tmp_path / "jwt").write_text(good)
     server.client({**auth, "jwt_file": str(tmp_path / "jwt")}).store.survey([])
     for bad in ({"exp": 1}, {"aud": "others"}, {"iss": "https://evil.example.com"}):
-        expired = server.client({**auth, "jwt_env": "ID_TOKEN"}, {"ID_TOKEN": _jwt(issuer, **{**claims, **bad})})
+        expired = server.client({**auth, "jwt_env": "ID_TOKEN"}, {"ID_TOKEN": jwt(issuer, **{**claims, **bad})})
         assert "the login was refused" in denied(lambda: expired.store.survey([]))  # noqa: B023 - called at once
-    stranger = _jwt(ec.generate_private_key(ec.SECP256R1()), **claims)
+    stranger = jwt(ec.generate_private_key(ec.SECP256R1()), **claims)
     forged = server.client({**auth, "jwt_env": "ID_TOKEN"}, {"ID_TOKEN": stranger})
     assert "the login was refused" in denied(lambda: forged.store.survey([]))
 
 
 # -- Kubernetes
-
-
-@contextmanager
-def _token_reviews(known: Mapping[str, str]) -> Iterator[str]:
-    """The TokenReview API of a cluster, as OpenBao's Kubernetes method uses it: a service account's name for each token
-    it knows. kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1:
-    `status.authenticated` and, if so, `status.user` with `username` (system:serviceaccount:<namespace>:<name>), `uid`
-    and `groups`, and the `audiences` asked about that the token is for."""
-
-    class Api(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/apis/authentication.k8s.io/v1/tokenreviews"
-            review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            user = known.get(review["spec"]["token"])
-            status: dict[str, Any] = {"authenticated": user is not None}
-            if user:
-                status["user"] = {"username": user, "uid": "u-1", "groups": ["system:serviceaccounts"]}
-                status["audiences"] = review["spec"]["audiences"]
-            body = json.dumps({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": status})
-            self.send_response(201)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as api:
-        thread = Thread(target=api.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{api.server_address[1]}"
-        api.shutdown()
-        thread.join()
 
 
 def test_kubernetes_reads_the_service_accounts_token_again_at_each_login(
@@ -314,11 +263,11 @@ def test_kubernetes_reads_the_service_accounts_token_again_at_each_login(
         """kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin: claims of a bound token."""
         pod = {"namespace": "payments", "serviceaccount": {"name": "sopsync", "uid": "u-1"}}
         subject = "system:serviceaccount:payments:sopsync"
-        return _jwt(issuer, sub=subject, aud=["x"], jti=str(number), **{"kubernetes.io": pod})
+        return jwt(issuer, sub=subject, aud=["x"], jti=str(number), **{"kubernetes.io": pod})
 
     first, second = service_account(1), service_account(2)
     known = dict.fromkeys((first, second), "system:serviceaccount:payments:sopsync")
-    with _token_reviews(known) as api:
+    with token_reviews(known) as api:
         server.enable("kubernetes", "cluster")
         config: dict[str, Any] = {
             "kubernetes_host": api,

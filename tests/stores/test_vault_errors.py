@@ -267,6 +267,7 @@ def earnest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SealedBao]:
             step()
         await_ready(server.active, process)
         server.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+        await_ready(lambda: server.call("GET", "kv/config"), process)
         yield server
 
 

@@ -58,7 +58,23 @@ class OpenBao:
         if kind == "kv":
             options = {"version": "2", **options}
         self.call("POST", f"sys/mounts/{path}", {"type": kind, "options": options})
+        if options.get("version") == "2":
+            self._await_upgraded(path)
         return path
+
+    def _await_upgraded(self, path: str) -> None:
+        """A new KV mount is of version 1 for a moment, and says 400 to everything while it is upgraded."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self.call("GET", f"{path}/config")
+            except urllib.error.HTTPError as error:
+                error.close()
+                if error.code != 400 or time.monotonic() > end:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
 
     def token_for(self, policy: str, name: str) -> str:
         """A token that holds exactly this policy text (HCL)."""

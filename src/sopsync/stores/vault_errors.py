@@ -20,7 +20,7 @@ class Answer:
     status: int
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     auth: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    errors: tuple[str, ...] | None = None
+    errors: tuple[str, ...] | None = field(default=None, repr=False)
     """None: the body has no `errors`, so it is not the server's own way of saying no."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """The server's clock, rounded up to the next second."""
