@@ -131,6 +131,9 @@ def test_all_problems_in_one_run_each_with_its_line_and_none_with_a_value() -> N
     assert "canary" not in "".join(config_problems(BAD))
 
 
+MANY = json.dumps({f"t{i}": "x" for i in range(33)})
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -159,6 +162,8 @@ def test_all_problems_in_one_run_each_with_its_line_and_none_with_a_value() -> N
         (HEAD.replace("acme", "a" * 65) + "- from: a", 'sopsync.yaml:2: "aaa'),
         (HEAD + "- from: a/{name}", "sopsync.yaml:5: {name} cannot be captured without to:"),
         (HEAD + "- {from: a, to: [{store: narrow, name: a, tags: {a: b}}]}", "sopsync.yaml:5: narrow stores keep no"),
+        (HEAD + f"- {{from: a, to: [{{store: local, name: a, tags: {MANY}}}]}}",
+         "sopsync.yaml:5: more than 32 tags"),
         (HEAD + "- {from: a, to: [{store: local, name: a, tier: b}]}", 'sopsync.yaml:5: unknown option "tier"'),
         (HEAD + "- {from: a, to: [{store: narrow, name: a, tier: [b]}]}", "sopsync.yaml:5: tier must be text"),
         (HEAD + "- {from: a, to: [{store: local, name: '{key}', template: '{a}'}]}", "sopsync.yaml:5: template makes"),

@@ -134,6 +134,7 @@ def test_sizes_are_told_without_opening_and_break_limits_in_the_plan_not_here() 
         ("name: x, keys: ['!potr']", DATA, 'sopsync.yaml:5: keys: a/prod.yaml has no key "potr"'),
         ("name: x, rename: {potr: a}", DATA, 'sopsync.yaml:5: rename: a/prod.yaml has no key "potr"'),
         ("name: x, keys: ['none*']", DATA, "sopsync.yaml:5: keys: none of the keys of a/prod.yaml is selected"),
+        ("name: x, keys: ['none*'], encode: json", DATA, "sopsync.yaml:5: keys: none of the keys of a/prod.yaml is"),
         ("name: x, template: '{potr}'", DATA, 'sopsync.yaml:5: template: a/prod.yaml has no key "potr"; hint: did you'),
         ("name: x, template: '{a}'", {"a": None}, 'a/prod.yaml:2: "a" is null'),
         ("name: x, encode: base64", DATA, "sopsync.yaml:5: encode: base64 is for one value"),
@@ -274,7 +275,7 @@ def test_only_some_paths() -> None:
     rules = config("- {from: '{x}.yaml', to: [{store: local, name: '{x}'}]}")
     made = load(rules, {"a.yaml": file(DATA), "b.yaml": b"clear: canary-1"}, only=["a.yaml"])
     assert list(made.desired) == [Ref("local", "a")]
-    assert made.idle == ()
+    assert load(rules, {"a.yaml": file(DATA)}, only=["b.yaml"]).idle == ()  # it looked at too little to tell
 
 
 def test_what_a_path_gives_must_fit_where_it_goes() -> None:
