@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import os
 import stat
-import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -87,7 +86,7 @@ def plugin(folder: Path) -> None:
     Protocol: C2SP age-plugin, state machines recipient-v1 and identity-v1."""
     program = folder / "age-plugin-canary"
     program.write_text(
-        f"#!{sys.executable} -IS\n"
+        python_head()
         + dedent(
             r"""
             import base64, sys

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,7 +130,7 @@ def test_the_program_can_be_named_and_gets_no_credentials(tmp_path: Path) -> Non
     seen = tmp_path / "seen"
     program = tmp_path / "my gpg"
     program.write_text(
-        f"#!{sys.executable} -IS\nimport os, sys\n"
+        f"{python_head()}import os, sys\n"
         f"open({str(seen)!r}, 'w').write(repr((sys.argv[1:], dict(os.environ))))\n"
         "print('canary-said', file=sys.stderr)\nsys.exit(2)\n"
     )

@@ -91,6 +91,11 @@ class Stage:
         seen = self.place.see(self.name)
         return seen.state in (State.PRESENT, State.RECOVERABLE) and seen.owner != OURS
 
+    def only_claimed(self) -> bool:
+        """Whether a create of ours that was cut off left its mark, and somebody else's value is live under it."""
+        seen = self.place.see(self.name)
+        return seen.state is State.PRESENT and seen.owner == OURS and seen.stamp is None and self.live(self.foreign)
+
     # -- what is unsafe: each says why, or ""
 
     def blind(self, run: Run) -> str:

@@ -83,7 +83,7 @@ def judge(trial: Trial, clean: Clean, empty: Empty) -> Verdict:
     stage = Stage(empty(), trial.scenario)
     unsafe = _disturb(trial, clean, stage)
     # 1. A stranger's value stays until the config says adopt.
-    if trial.deed in DISOWNS and not stage.adopt and stage.foreign_now():
+    if trial.deed in DISOWNS and not stage.adopt and (stage.foreign_now() or stage.only_claimed()):
         unsafe = unsafe or stage.trespass()
         stage.adopt = True
     # 2. One more run. What is live is not taken for git's value when it is not.
