@@ -327,6 +327,10 @@ def test_who_would_give_a_name_is_also_what_a_manifest_says_of_itself() -> None:
     assert found is not None
     assert found.prune
     assert made.target_for(rules, "m/prod/x.yaml", Ref("local", "prod/other/gone")) is None
+    both = load(rules, {"m/prod/x.yaml": routed(DATA, to=[*TO, {"store": "local", "name": "prod/pay/x/{key}"}])})
+    kept = both.target_for(rules, "m/prod/x.yaml", Ref("local", "prod/pay/x/gone"))
+    assert kept is not None
+    assert not kept.prune
     assert made.target_for(rules, "m/prod/gone.yaml", Ref("local", "prod/pay/gone")) is None
 
 

@@ -52,10 +52,15 @@ class Manifests:
     idle: tuple[str, ...] = ()
 
     def target_for(self, config: Config, path: str, ref: Ref) -> Target | None:
-        """The target that would give the file at `path` the entry `ref`, by the config or by what the file says."""
+        """The target that would give the file at `path` the entry `ref`, by the config or by what the file says.
+
+        If several would, one that does not prune.
+        """
         routes = self.files[path].routes if path in self.files else ()
-        own = (target for captures, target in routes if target.gives(ref, captures, config.traits))
-        return next(own, None) or target_for(config, path, ref)
+        found = [target for captures, target in routes if target.gives(ref, captures, config.traits)]
+        if (by_config := target_for(config, path, ref)) is not None:
+            found.append(by_config)
+        return next((target for target in found if not target.prune), found[0] if found else None)
 
 
 Routed = tuple[Rule, dict[str, str]]
