@@ -9,7 +9,7 @@ from enum import StrEnum
 from threading import Event
 
 from sopsync.change import Action, Change, Plan
-from sopsync.errors import Conflict, Problem, SopsyncError
+from sopsync.errors import Conflict, Problem, SopsyncError, unforeseen
 from sopsync.model import Desired, Fence, Payload, Ref, Stamp, Version
 from sopsync.stores.base import Store
 
@@ -65,15 +65,16 @@ def apply(plan: Plan, stores: Mapping[str, Store], means: Means) -> tuple[Outcom
 def _apply_store(plan: Plan, store: Store, changes: Sequence[Change], means: Means) -> list[Outcome]:
     """Fences first: a run that lost the race to raise one writes nothing for that owner."""
     fenced: dict[str, Outcome] = {}
-    for owner in dict.fromkeys(change.owner for change in changes):
+    for owner in dict.fromkeys(owner for change in changes for owner in change.owners):
         seen = plan.fences.get(Ref(store.name, owner))
         wanted = Fence(owner, plan.commit, plan.config, plan.root)
         try:
             if seen != wanted:
                 store.raise_fence(wanted, expect=seen)
-        except SopsyncError as error:
+        except Exception as error:  # noqa: BLE001 - the same, of one owner
+            error = error if isinstance(error, SopsyncError) else unforeseen(error, store.name)
             for change in changes:
-                if change.owner == owner:
+                if owner in change.owners:
                     fenced[change.ref.name] = _failed(change, error)
     outcomes = [fenced[c.ref.name] for c in changes if c.ref.name in fenced]
     for outcome in outcomes:
@@ -107,6 +108,8 @@ def _carry_out(store: Store, change: Change, means: Means) -> Outcome:
         return Outcome(change, Status.DONE, _write(store, change, means))
     except SopsyncError as error:
         return _failed(change, error)
+    except Exception as error:  # noqa: BLE001 - one entry's fault must not lose what became of the others
+        return _failed(change, unforeseen(error, store.name))
 
 
 def _write(store: Store, change: Change, means: Means) -> Version | None:

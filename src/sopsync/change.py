@@ -81,6 +81,13 @@ class Change:
     """A drift that the config says must stop the run."""
 
     @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose fences a write must pass: its owner's, and that of the owner before, whose entry it takes along."""
+        before = self.seen.owner if self.seen is not None else ""
+        known = self.desired is not None and before in self.desired.previous_owners
+        return tuple(dict.fromkeys((self.owner, before))) if known else (self.owner,)
+
+    @property
     def origin(self) -> Origin | None:
         """Where in git the entry comes from: what is wanted, else what its stamp says."""
         if self.desired is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from sopsync.guard import Threshold, Thresholds
 from sopsync.model import Ref, Traits
 from sopsync.patterns import Pattern, parse_pattern
 from sopsync.rules import Captures, Compiler, Rule, Target
-from sopsync.stamp import OWNER
+from sopsync.stamp import OWNER, Origin
 from sopsync.stores.kinds import KINDS, Kind
 from sopsync.templates import Template
 from sopsync.yamlpos import line_at, quoted
@@ -82,6 +83,7 @@ def load_config(data: bytes, path: str, kinds: Mapping[str, Kind] = KINDS) -> Co
     owners = [compiler.template(model.owner, None, ("owner",))]
     owners += [compiler.template(text, None, ("previous_owners", i)) for i, text in enumerate(model.previous_owners)]
     found += _misfit_owners(owners, at)
+    found += _overlapping(stores, kinds, at)
     rules = tuple(_rule(rule, ("sync", i), owners, compiler) for i, rule in enumerate(model.sync))
     if found:
         raise ConfigError.of(in_order(found))
@@ -117,6 +119,20 @@ def _settings(
         except ValidationError as error:
             found += problems(error, kinds[kind].settings, where, loc)
     return None
+
+
+def _overlapping(stores: Mapping[str, Settings | None], kinds: Mapping[str, Kind], where: Where) -> Iterator[Problem]:
+    """Two stores that are one place, or one within the other: they would undo each other's work."""
+    places = {
+        name: (settings.type, *kinds[settings.type].place(settings)) for name, settings in stores.items() if settings
+    }
+    for one, other in itertools.combinations(places, 2):
+        shared = min(len(places[one]), len(places[other]))
+        if shared > 1 and places[one][:shared] == places[other][:shared]:
+            what = f"stores {quoted(one)} and {quoted(other)} are the same place, or one is within the other"
+            yield Problem(
+                where(("stores", other)), what, "give each a path (local) or prefix (vault) of its own, or merge them"
+            )
 
 
 def _rule(model: RuleModel, loc: Loc, owners: list[Template], compiler: Compiler) -> Rule:
@@ -187,16 +203,24 @@ def owner_pattern(config: Config) -> re.Pattern[str]:
     return re.compile("|".join(forms))
 
 
-def target_for(config: Config, path: str, ref: Ref) -> Target | None:
-    """The target that would give a file at `path` the entry `ref`, whatever its keys; None if none would.
+def target_for(config: Config, origin: Origin, ref: Ref, owner: str) -> Target | None:
+    """The target that gave `owner` the entry `ref` for what was at `origin`; None if none would today.
 
     If several would, one that does not prune. Only rules with targets count: what a file said about itself is known to
     whoever read it.
     """
     found: Target | None = None
     for rule in config.rules:
-        captures = rule.pattern.match(path)
-        for target in (rule.targets or ()) if captures is not None else ():
-            if target.gives(ref, captures or {}, config.traits) and (found is None or not target.prune):
+        captures = rule.pattern.match(origin.path)
+        if captures is None or owner not in owners_of(config, captures):
+            continue
+        for target in rule.targets or ():
+            if target.gives(ref, origin, captures, config.traits) and (found is None or not target.prune):
                 found = target
     return found
+
+
+def owners_of(config: Config, captures: Mapping[str, str]) -> frozenset[str]:
+    """Who manages, or managed, the entries of a file with these captures."""
+    forms = (config.owner, *config.previous_owners)
+    return frozenset(form.fill(captures) for form in forms if set(form.names) <= captures.keys())

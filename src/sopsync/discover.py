@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,16 +28,17 @@ class Found:
         return "{env}" in self.pattern
 
 
-def rules(paths: Sequence[str]) -> tuple[Found, ...]:
+def rules(paths: Sequence[str], others: Sequence[str] = ()) -> tuple[Found, ...]:
     """One rule for each group of files of one depth, suffix and first segment; together they cover all of `paths`.
 
-    Names are as short as they can be while naming every file apart.
+    Names are as short as they can be while naming every file apart. A pattern that would match one of `others` too,
+    which are no SOPS files, gives way to a rule a file.
     """
     groups: dict[tuple[int, str, str], list[str]] = defaultdict(list)
     for path in sorted(paths):
         parts = PurePosixPath(path).parts
         groups[len(parts), PurePosixPath(path).suffix, parts[0] if len(parts) > 1 else ""].append(path)
-    patterns = [made for files in groups.values() for made in _patterns(files)]
+    patterns = [made for files in groups.values() for made in _patterns(files, others)]
     for namer in (_short, _full, _suffixed, _as_it_is):
         found = tuple(Found(pattern, namer(pattern), tuple(files)) for pattern, files in patterns)
         names = [name for rule in found for name in _entries(rule)]
@@ -45,14 +47,16 @@ def rules(paths: Sequence[str]) -> tuple[Found, ...]:
     return found
 
 
-def _patterns(files: list[str]) -> list[tuple[str, list[str]]]:
+def _patterns(files: list[str], others: Sequence[str]) -> list[tuple[str, list[str]]]:
     """A pattern over the group where anything in it varies, else each file by itself."""
     columns = list(zip(*(_parts(path) for path in files), strict=True))
     taken: set[str] = set()
     segments = [_segment(column, taken) for column in columns]
-    if not taken:
+    suffix = PurePosixPath(files[0]).suffix
+    form = re.compile("/".join(re.escape(s) if "{" not in s else "[^/]+" for s in segments) + re.escape(suffix))
+    if not taken or any(form.fullmatch(other) for other in others):
         return [(path, [path]) for path in files]
-    return [("/".join(segments) + PurePosixPath(files[0]).suffix, files)]
+    return [("/".join(segments) + suffix, files)]
 
 
 def _short(pattern: str) -> str:

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from sopsync import encode
-from sopsync.errors import DecryptError
+from sopsync.errors import DecryptError, printable
 from sopsync.model import Desired, Payload
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class Documents:
         """Files decrypted so far."""
         return sum(not isinstance(found, DecryptError) for found in self._files.values())
 
+    @property
+    def unopened(self) -> tuple[str, ...]:
+        """Paths of the files that did not open."""
+        return tuple(path for path, found in self._files.items() if isinstance(found, DecryptError))
+
     def open(self, path: str) -> Document:
         """The document, its MAC verified. DecryptError names the path."""
         from sopsync import sops
@@ -36,7 +41,7 @@ class Documents:
             if path not in self._files:
                 try:
                     self._files[path] = sops.decrypt(
-                        self._read(path), format=sops.format_of(path), keyring=self._keyring, where=path
+                        self._read(path), format=sops.format_of(path), keyring=self._keyring, where=printable(path)
                     )
                 except DecryptError as error:
                     self._files[path] = error

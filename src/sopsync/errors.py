@@ -18,9 +18,15 @@ No message ever holds a value: parser and SDK errors quote their input, so where
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+
+def printable(text: str) -> str:
+    """Text from git or a store with everything that could steer a terminal, or begin a line, made visible."""
+    return "".join(c if c.isprintable() else c.encode("utf-8", "surrogateescape").hex(" ").join("<>") for c in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +135,10 @@ class Conflict(StoreError):
 
 class Unavailable(StoreError):
     """Retry: no answer, or an answer that may differ next time. Whether a write took place is unknown."""
+
+
+def unforeseen(error: Exception, store: str) -> Unavailable:
+    """A fault of ours or of a library, where one store must not take the others along. Its text may quote anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return Unavailable(f"{type(error).__name__}{place}: a fault in sopsync", store=store, hint="please report it")

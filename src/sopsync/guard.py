@@ -53,10 +53,10 @@ def _too_much(plan: Plan, thresholds: Thresholds) -> Iterator[Problem]:
     touched: Counter[tuple[Ref, str]] = Counter()
     for change in plan.changes:
         whose = Ref(change.ref.store, change.owner)
-        if change.seen is not None and change.seen.state is State.PRESENT:
-            estate[whose] += 1
+        live = change.seen is not None and change.seen.state is State.PRESENT
+        estate[whose] += live
         settled = change.ask is None and not (change.action is Action.ADOPT and change.same)
-        if change.action in _OVERWRITES and settled:
+        if change.action in _OVERWRITES and live and settled:
             touched[whose, _OVERWRITES[change.action]] += 1
     for (whose, kind), count in sorted(touched.items()):
         limit = thresholds.update if kind == "update" else thresholds.delete

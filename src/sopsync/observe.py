@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from sopsync.errors import StoreError
+from sopsync.errors import StoreError, unforeseen
 from sopsync.model import Survey
 from sopsync.stores.base import Store
 
@@ -18,6 +18,8 @@ def observe(stores: Mapping[str, Store], names: Mapping[str, Collection[str]]) -
             return store.survey(names.get(store.name, ()))
         except StoreError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - one store's fault is not the others'
+            return unforeseen(error, store.name)
 
     if not stores:
         return {}

@@ -35,7 +35,8 @@ class Scope:
     """Paths that could not be read."""
     files: Collection[str] = ()
     """Paths in the commit."""
-    prune: Callable[[Origin, Ref], Prune | None] = lambda _origin, _ref: None
+    prune: Callable[[Origin, Ref, str], Prune | None] = lambda _origin, _ref, _owner: None
+    """(origin, entry, owner) → what the config says of it, None where no target of today gave it."""
     filtered: bool = False
 
 
@@ -75,6 +76,8 @@ def _wanted(want: Desired, seen: Observed | None, traits: Traits) -> Change:
     if seen.state is State.ABSENT:
         return is_(Action.CREATE)
     if seen.owner not in (want.owner, *want.previous_owners):
+        if want.adopt and want.lifecycle is Lifecycle.SEED and seen.state is State.PRESENT:
+            return replace(is_(Action.ADOPT, "seeded: its value stays"), same=True)
         if want.adopt and not seen.reason:
             ask = Ask.VALUE if seen.state is State.PRESENT else None
             return is_(Action.ADOPT, f"owned by {seen.owner}" if seen.owner else "", ask=ask)
@@ -82,6 +85,8 @@ def _wanted(want: Desired, seen: Observed | None, traits: Traits) -> Change:
         return is_(Action.CONFLICT, seen.reason or whose, f"{want.rule}: adopt: true takes it over")
     if seen.state is State.RECOVERABLE:
         return is_(Action.RESTORE, "deleted in the store")
+    if want.lifecycle is Lifecycle.SEED and seen.owner != want.owner:
+        return is_(Action.RESTAMP, f"owner was {seen.owner}")
     if want.lifecycle is Lifecycle.SEED:
         return is_(Action.UNCHANGED, "seeded; its value is not ours to keep")
     if seen.reason:
@@ -106,6 +111,9 @@ def _ours(want: Desired, seen: Observed, is_: Callable[..., Change]) -> Change:
 
 def _unwanted(ref: Ref, seen: Observed, doubt: str, scope: Scope) -> Iterator[Change]:
     """Rows "git does not want it": ours only, and kept unless everything says that it may go."""
+    if seen.state is State.UNKNOWN and not scope.filtered:
+        hint = "grant access; or narrow the store (prefix:) to what this repository manages"
+        yield Change(ref, Action.UNKNOWN, "", seen.reason or "not looked at", hint, None, seen)
     if seen.owner not in scope.owners or seen.state is not State.PRESENT:
         return
     origin = seen.stamp.origin if seen.stamp else None
@@ -119,7 +127,7 @@ def _unwanted(ref: Ref, seen: Observed, doubt: str, scope: Scope) -> Iterator[Ch
         yield is_(Action.ORPHAN, "kept; its stamp does not say which file it came from")
     elif origin.path in scope.broken:
         yield is_(Action.UNKNOWN, f"kept: {origin.path} cannot be read", f"mend {origin.path}")
-    elif not (rule := scope.prune(origin, ref)):
+    elif not (rule := scope.prune(origin, ref, seen.owner)):
         yield is_(Action.ORPHAN, "kept; no rule names it any more", "delete it in the store by hand")
     elif not rule.prune:
         yield is_(Action.ORPHAN, "kept", f"{rule.rule}: prune: true deletes it")
@@ -187,6 +195,20 @@ def _by_policy(change: Change, want: Desired, seen: Observed) -> Change:
         reason=f"{reason}; on_drift: {want.on_drift}",
         hint=_heal_hint(want),
         blocks=want.on_drift is Drift.BLOCK,
+    )
+
+
+def hold_deletes(changes: tuple[Change, ...], unopened: Collection[str]) -> tuple[Change, ...]:
+    """After opening: a file that did not open may name what looks unwanted, in any store; and a store that could not
+    be read in part is not one to delete from. `unopened`: the paths of such files."""
+    why = {c.ref.store: c.reason.split("\n")[0] for c in changes if c.action is Action.UNKNOWN}
+    stores = why.keys() if not unopened else {change.ref.store for change in changes}
+    said = f"kept: {next(iter(unopened))} cannot be opened, and may name it" if unopened else ""
+    return tuple(
+        unknown(c, Problem("", said or f"kept: part of the store could not be read ({why[c.ref.store]})"))
+        if c.action is Action.DELETE and c.ref.store in stores
+        else c
+        for c in changes
     )
 
 

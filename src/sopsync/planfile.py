@@ -68,7 +68,10 @@ def save(plan: Plan, path: Path) -> None:
         fences=tuple(SavedFence(store=r.store, owner=r.name, text=f.encode()) for r, f in plan.fences.items()),
         changes=tuple(map(_saved, plan.writes())),
     )
-    path.write_text(saved.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    try:
+        path.write_text(saved.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write it: {error.strerror}", where=str(path), hint="name another file") from None
 
 
 def load(path: Path) -> SavedPlan:

@@ -12,6 +12,7 @@ from sopsync.config_model import TargetModel
 from sopsync.errors import Problem
 from sopsync.model import Drift, Lifecycle, Ref, Traits
 from sopsync.patterns import Pattern
+from sopsync.stamp import Origin
 from sopsync.templates import NAME_FILTERS, VALUE_FILTERS, Template, parse_template
 from sopsync.yamlpos import quoted
 
@@ -47,14 +48,24 @@ class Target:
         """One entry for each key, rather than one for the file."""
         return KEY in self.name.names
 
-    def gives(self, ref: Ref, captures: Mapping[str, str], stores: Mapping[str, Traits]) -> bool:
-        """Whether some key of some file with these captures could have this entry."""
+    def gives(self, ref: Ref, origin: Origin, captures: Mapping[str, str], stores: Mapping[str, Traits]) -> bool:
+        """Whether this target made the entry of what was at `origin` in a file with these captures: the same name, of
+        that very key; of all keys only where one entry holds them all."""
         if self.store.fill(captures) != ref.store or ref.store not in stores:
             return False
-        form = self.name.pattern(captures, ".+")
-        if stores[ref.store].folds_case:
-            form = re.compile(form.pattern, form.flags | re.IGNORECASE)
-        return form.fullmatch(ref.name) is not None
+        traits = stores[ref.store]
+        keys = [part.replace("~1", "/").replace("~0", "~") for part in origin.pointer.split("/")[1:]]
+        within = keys[1:] if keys[:1] == ["data"] else keys  # a manifest that routes itself keeps its keys there
+        if not self.per_key:
+            return not within and _alike(self.name.fill({**captures, KEY: ""}), ref.name, traits)
+        separator = traits.separator if self.separator is None else self.separator
+        joined = [separator.join(path) for path in (keys, within) if path]
+        names = [self.name.fill({**captures, KEY: self.rename.get(key, key)}) for key in joined]
+        return any(_alike(name, ref.name, traits) for name in names)
+
+
+def _alike(name: str, other: str, traits: Traits) -> bool:
+    return name.casefold() == other.casefold() if traits.folds_case else name == other
 
 
 @dataclass(frozen=True, slots=True)

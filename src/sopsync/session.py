@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,16 +16,25 @@ from typing import Self
 from sopsync import manifest, sops
 from sopsync.apply import Means, Outcome, Report, apply
 from sopsync.change import Change, Plan
-from sopsync.config import Config, load_config, owner_pattern, target_for
+from sopsync.config import Config, load_config, owner_pattern
 from sopsync.detail import key_detail
 from sopsync.documents import Documents
-from sopsync.errors import ConfigError, Problem, Refused, SourceError, StoreError
+from sopsync.errors import (
+    ConfigError,
+    Problem,
+    Refused,
+    Rejected,
+    SopsyncError,
+    SourceError,
+    StoreError,
+    unforeseen,
+)
 from sopsync.fence import judge
 from sopsync.git import Repository
 from sopsync.guard import guard
 from sopsync.model import Desired, Fence, Ref, Survey
 from sopsync.observe import observe
-from sopsync.plan import Prune, Scope, diff
+from sopsync.plan import Prune, Scope, diff, hold_deletes
 from sopsync.provenance import origin_commits
 from sopsync.stamp import Origin
 from sopsync.stores.base import Store
@@ -58,7 +67,7 @@ class Session:
             self.commit = self.repo.resolve(ask.rev)
             self.tree = self.repo.tree(self.commit)
             self.config = self._load_config()
-            self.manifests = manifest.load(self.tree, self._read, self.config, sops.parse)
+            self.manifests = self._load_manifests()
             self.keyring = sops.Keyring.from_environment(ask.environ, allow_hosts=self.config.allow_hosts)
             self.documents = Documents(lambda path: self._read([path])[path], self.keyring)
             self._check_filters()
@@ -95,6 +104,7 @@ class Session:
             changes = tuple(key_detail(change, self._desired_at, applied) for change in changes)
         else:
             changes = unseal(changes, stores, self.documents.payload, self._genuine, verify)
+            changes = hold_deletes(changes, self.documents.unopened)
         return Plan(
             commit=self.commit,
             branch=self.repo.branch(),
@@ -156,6 +166,17 @@ class Session:
     def _read(self, paths: Collection[str]) -> Mapping[str, bytes]:
         return self.repo.read(self.tree, paths)
 
+    def _load_manifests(self) -> manifest.Manifests:
+        """What git wants. A matched path that is no plain file (a link, a git-lfs pointer, …) is one broken file."""
+        found = manifest.load(self.tree, partial(self.repo.read, self.tree, strict=False), self.config, sops.parse)
+        broken = dict(found.broken)
+        for path in broken:
+            try:
+                self._read([path])
+            except SourceError as error:
+                broken[path] = error.problems[0]
+        return replace(found, broken=broken)
+
     def _check_filters(self) -> None:
         """A misspelt filter would look like a store or a file with nothing to do."""
         problems = [
@@ -210,6 +231,11 @@ class Session:
                 self._open.callback(stores[name].close)
             except StoreError as error:
                 failed[name] = error
+            except SopsyncError as error:
+                first = error.problems[0]
+                failed[name] = Rejected(first.what, store=name, hint=first.hint)
+            except Exception as error:  # noqa: BLE001 - one store's fault is not the others'
+                failed[name] = unforeseen(error, name)
         return stores, failed
 
     def _scope(self, desired: Mapping[Ref, Desired], fences: Mapping[Ref, Fence]) -> Scope:
@@ -220,8 +246,8 @@ class Session:
         owners |= {old for want in desired.values() for old in want.previous_owners}
         owners |= {fence.owner for fence in fences.values() if fence.root == root and form.fullmatch(fence.owner)}
 
-        def prune(origin: Origin, ref: Ref) -> Prune | None:
-            target = target_for(self.config, origin.path, ref)
+        def prune(origin: Origin, ref: Ref, owner: str) -> Prune | None:
+            target = self.manifests.target_for(self.config, origin, ref, owner)
             return Prune(target.prune, target.where) if target else None
 
         return Scope(
@@ -237,7 +263,7 @@ class Session:
         self.documents.open(path)
 
     def _fence_problems(self, plan: Plan) -> tuple[Problem, ...]:
-        touched = dict.fromkeys(Ref(change.ref.store, change.owner) for change in plan.writes())
+        touched = dict.fromkeys(Ref(c.ref.store, owner) for c in plan.writes() for owner in c.owners)
         judged = (
             judge(
                 plan.fences[whose],

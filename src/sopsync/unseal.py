@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from sopsync.change import Ask, Change, KeyChange
-from sopsync.errors import Problem, SopsyncError
+from sopsync.errors import Problem, SopsyncError, unforeseen
 from sopsync.model import Desired, Payload, Version
 from sopsync.plan import may_open, settle, unknown
 from sopsync.stores.base import Store
@@ -33,6 +33,8 @@ def unseal(
         except SopsyncError as error:
             first = error.problems[0]
             return unknown(change, Problem(first.where, f"{first.where}: {first.what}", first.hint))
+        except Exception as error:  # noqa: BLE001 - one entry's fault is not the others'
+            return unknown(change, unforeseen(error, change.ref.store).problems[0])
 
     changes = tuple(changes)
     asked = [change for change in changes if change.ask or (may_open(change) and verify(change))]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sopsync.config import Config, json_schemas, load_config, owner_pattern, target_for
 from sopsync.errors import ConfigError
 from sopsync.model import Ref
+from sopsync.stamp import Origin
 from sopsync.stores.kinds import KINDS
 from sopsync.yamlpos import parse, plain
 from tests.manifest.things import CONFIG, HEAD, HERE, config, config_problems, examples
@@ -219,25 +220,32 @@ def test_owner_pattern_matches_what_the_config_can_give_and_gave() -> None:
     assert not form.fullmatch("acme/payments/")
 
 
-def test_the_target_that_would_give_a_name() -> None:
+OWNER = "acme"
+"""Of the config in `things`."""
+
+
+def test_the_target_that_gave_an_entry() -> None:
     made = good()
-    path = "services/api/prod.yaml"
-    found = target_for(made, path, Ref("prod", "prod/api/some/key"))
+    path, owner = "services/api/prod.yaml", "acme/payments/prod"
+    found = target_for(made, Origin(path, "/some/key"), Ref("prod", "prod/api/some/key"), owner)
     assert found is not None
     assert found.where == "sopsync.yaml:12"
-    for other, ref in [
-        (path, Ref("staging", "prod/api/key")),
-        (path, Ref("prod", "prod/apy/key")),
-        (path, Ref("prod", "prod/api/")),
-        ("services/api/test.yaml", Ref("prod", "test/api/key")),
-        ("manifests/prod/x", Ref("prod", "prod/api/key")),
+    for other, at, ref, whose in [
+        (path, "/key", Ref("staging", "prod/api/key"), owner),
+        (path, "/key", Ref("prod", "prod/apy/key"), owner),
+        (path, "/other", Ref("prod", "prod/api/key"), owner),
+        (path, "", Ref("prod", "prod/api/key"), owner),
+        (path, "/key", Ref("prod", "prod/api/key"), "acme/payments/test"),
+        ("services/api/test.yaml", "/key", Ref("prod", "test/api/key"), owner),
+        ("manifests/prod/x", "/key", Ref("prod", "prod/api/key"), owner),
     ]:
-        assert target_for(made, other, ref) is None
+        assert target_for(made, Origin(other, at), ref, whose) is None
 
 
 def test_of_two_targets_the_one_that_keeps_wins_and_case_folds_where_the_store_folds_it() -> None:
     made = config("- {from: a, to: [{store: narrow, name: 'X-{key}', prune: true}, {store: narrow, name: '{key}-Y'}]}")
-    kept, pruned = target_for(made, "a", Ref("narrow", "x-1-y")), target_for(made, "a", Ref("narrow", "x-1"))
+    kept = target_for(made, Origin("a", "/x-1"), Ref("narrow", "x-1-y"), OWNER)
+    pruned = target_for(made, Origin("a", "/1"), Ref("narrow", "x-1"), OWNER)
     assert kept is not None
     assert not kept.prune
     assert pruned is not None
@@ -322,3 +330,31 @@ def test_anything_in_any_place_of_a_good_config_is_judged_with_a_line(place: tup
     except ConfigError as error:
         for problem in error.problems:
             assert problem.where.startswith("sopsync.yaml:"), problem
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("type: local, recipients: [a]", "type: local, recipients: [b]", True),
+        ("type: local, recipients: [a]", "type: local, recipients: [b], path: ./.sopsync/x/../store.db", True),
+        ("type: local, recipients: [a]", "type: local, recipients: [a], path: other.db", False),
+        (
+            "type: vault, address: 'https://v', mount: kv",
+            "type: vault, address: 'https://V/', mount: kv, prefix: p",
+            True,
+        ),
+        ("type: vault, mount: kv, prefix: p/q", "type: vault, mount: kv, prefix: p", True),
+        ("type: vault, mount: kv, prefix: pq", "type: vault, mount: kv, prefix: p", False),
+        ("type: vault, mount: kv, namespace: n", "type: vault, mount: kv", False),
+        ("type: vault, mount: kv", "type: vault, mount: kv2", False),
+    ],
+)
+def test_no_store_is_within_another(one: str, other: str, same: bool) -> None:
+    stores = f"stores:\n  one: {{{one}}}\n  other: {{{other}}}\n"
+    text = f"version: 1\nowner: acme\n{stores}sync: [{{from: a, to: [{{store: one, name: a}}]}}]\n"
+    said = ""
+    try:
+        load_config(text.encode(), "sopsync.yaml")
+    except ConfigError as error:
+        said = str(error)
+    assert ('sopsync.yaml:5: stores "one" and "other" are the same place' in said) is same

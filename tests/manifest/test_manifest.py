@@ -320,18 +320,29 @@ def test_the_store_of_a_manifest_may_depend_on_its_name_and_captures() -> None:
     assert found.startswith('m/prod/x.yaml:5: unknown store "pay"')
 
 
+OWNER = "acme"
+"""Of the config in `things`."""
+
+
+def at(key: str) -> Origin:
+    """A key of a manifest that routes itself."""
+    return Origin("m/prod/x.yaml", f"/data/{key}")
+
+
 def test_who_would_give_a_name_is_also_what_a_manifest_says_of_itself() -> None:
     rules = config(SELF)
     made = load(rules, {"m/prod/x.yaml": routed(DATA, to=TO)})
-    found = made.target_for(rules, "m/prod/x.yaml", Ref("local", "prod/pay/gone"))
+    found = made.target_for(rules, at("gone"), Ref("local", "prod/pay/gone"), OWNER)
     assert found is not None
     assert found.prune
-    assert made.target_for(rules, "m/prod/x.yaml", Ref("local", "prod/other/gone")) is None
+    assert made.target_for(rules, at("gone"), Ref("local", "prod/other/gone"), OWNER) is None
     both = load(rules, {"m/prod/x.yaml": routed(DATA, to=[*TO, {"store": "local", "name": "prod/pay/x/{key}"}])})
-    kept = both.target_for(rules, "m/prod/x.yaml", Ref("local", "prod/pay/x/gone"))
+    kept = both.target_for(rules, at("gone"), Ref("local", "prod/pay/x/gone"), OWNER)
     assert kept is not None
     assert not kept.prune
-    assert made.target_for(rules, "m/prod/gone.yaml", Ref("local", "prod/pay/gone")) is None
+    assert (
+        made.target_for(rules, Origin("m/prod/gone.yaml", "/data/gone"), Ref("local", "prod/pay/gone"), OWNER) is None
+    )
 
 
 @pytest.mark.parametrize(

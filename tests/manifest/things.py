@@ -50,7 +50,7 @@ HERE: dict[str, Kind] = {
 HEAD = """\
 version: 1
 owner: acme
-stores: {local: {type: local, recipients: [age1x]}, other: {type: local, recipients: [age1x]}, narrow: {type: narrow}}
+stores: {local: {type: local, recipients: [a]}, other: {type: local, path: o, recipients: [a]}, narrow: {type: narrow}}
 sync:
 """
 """The rules below it start on line 5."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sopsync.change import Action, Ask
 from sopsync.errors import Problem, Unavailable
 from sopsync.model import Desired, Drift, Lifecycle, Observed, State, Survey
-from sopsync.plan import Prune, diff, settle, unknown
+from sopsync.plan import Prune, diff, hold_deletes, settle, unknown
 from tests.plan.things import ORIGIN, OTHER, OURS, THEIRS, decide, scope, seen, want
 
 GONE = {"state": State.RECOVERABLE, "vouched": False}
@@ -46,6 +46,8 @@ ROWS: list[Row] = [
     ("rotated, adopted", {"adopt": True}, {"owner": "", "reason": "rotated"}, A.CONFLICT, None, None, None),
     ("seeded, edited since", SEED, {"digest": OTHER}, A.UNCHANGED, None, None, None),
     ("seeded, rotated since", SEED, {"vouched": False, "reason": "rotated"}, A.UNCHANGED, None, None, None),
+    ("seeded, renamed owner", {**SEED, "previous_owners": (THEIRS,)}, {"owner": THEIRS}, A.RESTAMP, None, None, None),
+    ("seed, adopted", {**SEED, "adopt": True}, {"owner": ""}, A.ADOPT, None, None, None),
     ("seed over a stranger's", SEED, {"owner": THEIRS}, A.CONFLICT, None, None, None),
     ("renamed owner", {"previous_owners": (THEIRS,)}, {"owner": THEIRS}, A.RESTAMP, None, None, None),
     ("too large", {"size": 101}, {"state": State.ABSENT}, A.CONFLICT, None, None, None),
@@ -71,8 +73,8 @@ def test_wanted(row: Row) -> None:
     ("why", "shown", "context", "action"),
     [
         ("prune", {}, {}, A.DELETE),
-        ("prune is off", {}, {"prune": lambda _o, _r: Prune(prune=False, rule="c:9")}, A.ORPHAN),
-        ("no rule", {}, {"prune": lambda _o, _r: None}, A.ORPHAN),
+        ("prune is off", {}, {"prune": lambda _o, _r, _w: Prune(prune=False, rule="c:9")}, A.ORPHAN),
+        ("no rule", {}, {"prune": lambda _o, _r, _w: None}, A.ORPHAN),
         ("somebody changed it", {"vouched": False}, {}, A.ORPHAN),
         ("its file is unknown", {"origin": None}, {}, A.ORPHAN),
         ("its file cannot be read", {}, {"broken": {ORIGIN.path}}, A.UNKNOWN),
@@ -95,8 +97,20 @@ def test_a_delete_waits_for_its_file_to_be_opened() -> None:
 
 def test_a_part_that_cannot_be_read_blocks_deletes_in_that_store() -> None:
     survey = Survey((seen(), Observed("hidden", State.UNKNOWN, reason="403")))
-    (change,) = diff({}, {"s": survey}, scope())
-    assert change.action is Action.UNKNOWN
+    ours, hidden = diff({}, {"s": survey}, scope())
+    assert (ours.action, hidden.action) == (Action.UNKNOWN, Action.UNKNOWN)
+    assert hidden.reason == "403"
+
+
+def test_what_did_not_open_holds_deletes_back() -> None:
+    delete = decide(None, seen("old"), files=set())
+    other = decide(want("other"), seen("other", state=State.UNKNOWN, reason="403"))
+    assert delete is not None
+    assert other is not None
+    assert delete.action is Action.DELETE
+    assert hold_deletes((delete,), ()) == (delete,)
+    for held in (hold_deletes((delete,), ("b.yaml",)), hold_deletes((delete, other), ())):
+        assert held[0].action is Action.UNKNOWN
 
 
 def test_a_failed_store_is_never_an_empty_one() -> None:

@@ -51,6 +51,11 @@ def test_every_file_is_covered_once_and_named_apart(stems: set[str]) -> None:
     assert len(set(made)) == len(made)
 
 
+def test_a_pattern_takes_no_other_file_along() -> None:
+    found = rules(["a.yaml", "b.yaml"], others=["docker-compose.yaml"])
+    assert [rule.pattern for rule in found] == ["a.yaml", "b.yaml"]
+
+
 def test_common_recipients() -> None:
     assert common_recipients({"a": ["age1x", "age1y"], "b": ["age1y"]}) == ("age1y",)
     assert common_recipients({"a": ["age1x"], "b": ["age1y"]}) == ()

@@ -51,6 +51,12 @@ def test_adopting_what_is_equal_overwrites_nothing() -> None:
     assert guard(plan((50, Action.ADOPT), same=False), Thresholds(), (), force=False)
 
 
+def test_what_is_not_there_is_not_overwritten() -> None:
+    gone = plan((50, Action.ADOPT))
+    changes = (replace(c, seen=seen(c.ref.name, state=State.RECOVERABLE, vouched=False)) for c in gone.changes)
+    assert not guard(replace(gone, changes=tuple(changes)), Thresholds(), (), force=False)
+
+
 def test_only_settled_changes_count() -> None:
     made = plan((20, Action.UPDATE))
     sealed = replace(made, changes=tuple(replace(change, ask=Ask.VALUE) for change in made.changes))

@@ -63,7 +63,7 @@ def scope(**changes: Any) -> Scope:
         "traits": {"s": TRAITS},
         "owners": {OURS},
         "files": {ORIGIN.path},
-        "prune": lambda _origin, _ref: Prune(prune=True, rule="sopsync.yaml:9"),
+        "prune": lambda _origin, _ref, _owner: Prune(prune=True, rule="sopsync.yaml:9"),
     }
     return Scope(**(made | changes))
 

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tests.support.tools import python_head
+
 PASSPHRASE = "canary-passphrase"
 
 # "canary!!" in Bech32, with the prefixes that name a plugin

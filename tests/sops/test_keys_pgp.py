@@ -17,7 +17,7 @@ from sopsync.sops.keyring import Keyring
 from tests.sops.files import metadata, opens, run, sealed, wrapped
 from tests.sops.vectors import KEYS, cases
 from tests.support.leaks import assert_clean
-from tests.support.tools import need
+from tests.support.tools import need, python_head
 
 PGP_CASES = [c.name for c in cases() if c.format in ("yaml", "json", "binary") and any("pgp" in k for k in c.keys)]
 

@@ -141,6 +141,18 @@ class Stage:
         (self.repo.path / words[1]).parent.mkdir(parents=True, exist_ok=True)
         (self.repo.path / words[0]).rename(self.repo.path / words[1])
 
+    def do_tamper(self, words: list[str]) -> None:
+        """Take a line out of a SOPS file by hand: what is left has a MAC that does not fit."""
+        at = self.repo.path / words[0]
+        at.write_text(at.read_text().partition("\n")[2])
+
+    def do_link(self, words: list[str]) -> None:
+        (self.repo.path / words[1]).symlink_to(words[0])
+
+    def do_odd(self, words: list[str]) -> None:
+        """A file whose key has a newline and what a CI runner would obey."""
+        self.repo.write(words[0], self.encrypt(words[0], '"a\\n::stop-commands::x": canary-odd\n'))
+
     def do_rotate(self, words: list[str]) -> None:
         self.sops("rotate", "-i", words[0])
 

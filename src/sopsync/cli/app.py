@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -43,16 +44,22 @@ def _root(*, version: Annotated[bool, typer.Option("--version", help="Show the v
 def run(argv: Sequence[str]) -> int:
     """Run one command line; every way it can end becomes an exit code here."""
     _harden()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show must not end a run
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(app(args=list(argv), prog_name="sopsync", standalone_mode=False) or 0)
     except SopsyncError as error:
         _report(error, as_json="--json" in argv)
         return of_error(error)
     except KeyboardInterrupt:
-        err(["stopped; nothing was written"])
+        err(["stopped"])
         return Exit.ERROR
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stdout = None
+        return Exit.ERROR
+    except OSError as error:
+        err([f"error: {error.strerror or type(error).__name__}"])
         return Exit.ERROR
     except Exception as error:  # noqa: BLE001 - the last line of defence: a message could quote a secret
         return _unforeseen(error)

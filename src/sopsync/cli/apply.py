@@ -32,7 +32,6 @@ def apply(
     repo: o.Repo = o.HERE,
     rev: o.Rev = "HEAD",
     config: o.Config = o.CONFIG,
-    config_from: o.ConfigFrom = "",
     store: o.Stores = None,
     path: o.Paths = None,
     verify: o.Verify = False,
@@ -47,7 +46,7 @@ def apply(
     from sopsync.render.json import outcomes_json
     from sopsync.render.text import applied_summary, outcome_lines, summary
 
-    with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from, store=store, path=path) as session:
+    with o.open_session(repo=repo, rev=rev, config=config, store=store, path=path) as session:
         session.check_commit(require_signed=require_signed, allowed_signers=allowed_signers)
         plan, stale = _planned(session, file, verify=verify)
         if refused := session.refusals(plan, force=force):

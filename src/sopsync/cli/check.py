@@ -15,7 +15,7 @@ def check(
 ) -> int:
     """Check config and manifests of a commit: no keys, no store, all problems at once."""
     from sopsync.cli.output import out
-    from sopsync.errors import ConfigError
+    from sopsync.errors import ConfigError, printable
 
     with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from) as session:
         if broken := tuple(session.manifests.broken.values()):
@@ -26,6 +26,6 @@ def check(
 
             out([check_json(session.commit, files=files, entries=entries, notes=session.notes())])
             return 0
-        out(f"note: {note}" for note in session.notes())
+        out(f"note: {printable(note)}" for note in session.notes())
         out([f"commit {session.commit[:7]}: {files} files, {entries} entries, no problems; no store contacted"])
         return 0

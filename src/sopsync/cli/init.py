@@ -26,7 +26,7 @@ def init(
     """Find SOPS files at HEAD and write sopsync.yaml and .gitignore for them. Contacts no store, needs no keys."""
     from sopsync import discover
     from sopsync.cli.output import out
-    from sopsync.errors import ConfigError, Refused
+    from sopsync.errors import ConfigError, Refused, printable
     from sopsync.git import Repository
 
     with Repository.open(repo) as opened:
@@ -34,10 +34,14 @@ def init(
         target = top / o.CONFIG
         if target.exists():
             raise Refused(f"{o.CONFIG} exists", hint="edit it; sopsync check tells what is wrong with it")
-        files = _sops_files(opened)
+        commit = opened.resolve("HEAD")
+        files = _sops_files(opened, commit)
         if not files:
             raise ConfigError("no SOPS files in HEAD", hint="sops encrypt -i FILE, git add FILE, git commit")
-        found = discover.rules(list(files))
+        odd = [path for path in files if not path.isprintable()]
+        if odd:
+            raise ConfigError("a name that YAML cannot hold", where=printable(odd[0]), hint="rename it")
+        found = discover.rules(list(files), others=[path for path in opened.tree(commit) if path not in files])
         recipients = tuple(recipient or ()) or discover.common_recipients(files)
         if not recipients:
             hint = "sopsync init --recipient age1… (age-keygen makes a key; keep it where sops looks for keys)"
@@ -57,12 +61,12 @@ def init(
     return 0
 
 
-def _sops_files(repo: Repository) -> dict[str, tuple[str, ...]]:
+def _sops_files(repo: Repository, commit: str) -> dict[str, tuple[str, ...]]:
     """Every SOPS file at HEAD with its age recipients."""
     from sopsync import sops
     from sopsync.errors import DecryptError
 
-    tree = repo.tree(repo.resolve("HEAD"))
+    tree = repo.tree(commit)
     candidates = [path for path in tree if path.endswith((".yaml", ".yml", ".json", ".env", ".ini"))]
     found: dict[str, tuple[str, ...]] = {}
     for path, data in repo.read(tree, candidates, strict=False).items():
@@ -86,10 +90,14 @@ def _owner(top: Path, *, has_env: bool) -> str:
 
 def _ignore(path: Path) -> bool:
     """Keep the local store out of git; a line that is there already stays as it is."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
     if _IGNORED in text.splitlines():
         return False
-    path.write_text(text + ("\n" if text and not text.endswith("\n") else "") + _IGNORED + "\n", encoding="utf-8")
+    path.write_text(
+        text + ("\n" if text and not text.endswith("\n") else "") + _IGNORED + "\n",
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
     return True
 
 

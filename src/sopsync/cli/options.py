@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,11 +32,13 @@ def open_session(
     repo: Path,
     rev: str,
     config: str,
-    config_from: str,
+    config_from: str = "",
     store: list[str] | None = None,
     path: list[str] | None = None,
 ) -> Session:
     """A session as these options describe it."""
     from sopsync.session import Ask, Session
 
-    return Session(Ask(repo, dict(os.environ), rev, config, config_from, tuple(store or ()), tuple(path or ())))
+    return Session(
+        Ask(repo, dict(os.environ), rev, posixpath.normpath(config), config_from, tuple(store or ()), tuple(path or ()))
+    )

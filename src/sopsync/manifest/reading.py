@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from sopsync.config import MANIFEST_NAME, Config, target_for
+from sopsync.config import MANIFEST_NAME, Config, owners_of, target_for
 from sopsync.config_errors import in_order
 from sopsync.errors import ConfigError, DecryptError, Problem, Reason
 from sopsync.manifest.checks import collisions, copies, recipients, unfit_file
@@ -18,6 +18,7 @@ from sopsync.model import Desired, Ref
 from sopsync.rules import Rule, Target
 from sopsync.sops.metadata import Metadata
 from sopsync.sops.tree import Map
+from sopsync.stamp import Origin
 
 if TYPE_CHECKING:
     from sopsync.sops import Format, Sealed
@@ -51,14 +52,18 @@ class Manifests:
     files: Mapping[str, File]
     idle: tuple[str, ...] = ()
 
-    def target_for(self, config: Config, path: str, ref: Ref) -> Target | None:
-        """The target that would give the file at `path` the entry `ref`, by the config or by what the file says.
+    def target_for(self, config: Config, origin: Origin, ref: Ref, owner: str) -> Target | None:
+        """The target that gave `owner` the entry `ref` for what was at `origin`, by config or by what the file says.
 
         If several would, one that does not prune.
         """
-        routes = self.files[path].routes if path in self.files else ()
-        found = [target for captures, target in routes if target.gives(ref, captures, config.traits)]
-        if (by_config := target_for(config, path, ref)) is not None:
+        routes = self.files[origin.path].routes if origin.path in self.files else ()
+        found = [
+            target
+            for captures, target in routes
+            if owner in owners_of(config, captures) and target.gives(ref, origin, captures, config.traits)
+        ]
+        if (by_config := target_for(config, origin, ref, owner)) is not None:
             found.append(by_config)
         return next((target for target in found if not target.prune), found[0] if found else None)
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from sopsync.apply import Outcome, Status
 from sopsync.change import Action, Ask, Change, Plan
-from sopsync.errors import Problem
+from sopsync.errors import Problem, printable
 from sopsync.model import Ref
 
 _COLOURS = {
@@ -20,55 +20,50 @@ _FINDINGS = (Action.DRIFT, Action.ORPHAN, Action.CONFLICT, Action.UNKNOWN)
 _CHANGES = (Action.CREATE, Action.UPDATE, Action.ADOPT, Action.RESTAMP, Action.RESTORE, Action.DELETE)
 
 
-def safe(text: str) -> str:
-    """Text from git or a store with everything that could steer a terminal made visible."""
-    return "".join(c if c.isprintable() else c.encode("utf-8", "backslashreplace").hex(" ").join("<>") for c in text)
-
-
 def plan_lines(plan: Plan, refused: Sequence[Problem], *, colour: bool, verbose: bool) -> Iterator[str]:
     """The whole plan; the last line is the summary."""
     if verbose or plan.notes or plan.broken:
-        yield f"commit {plan.commit[:7]}" + (f" ({safe(plan.branch)})" if plan.branch else "")
+        yield f"commit {plan.commit[:7]}" + (f" ({printable(plan.branch)})" if plan.branch else "")
     for note in plan.notes:
-        yield f"note: {safe(note)}"
+        yield f"note: {printable(note)}"
     for problem in plan.broken:
         yield from problem_lines(problem)
     shown = [c for c in plan.changes if verbose or c.action is not Action.UNCHANGED]
     for store, changes in groupby(shown, key=lambda change: change.ref.store):
-        yield safe(store)
+        yield printable(store)
         yield from _store_lines(list(changes), colour=colour)
     yield summary(plan)
     for problem in refused:
-        yield f"apply would refuse: {safe(problem.what)}"
+        yield f"apply would refuse: {printable(problem.what)}"
         if problem.hint:
-            yield f"  hint: {safe(problem.hint)}"
+            yield f"  hint: {printable(problem.hint)}"
 
 
 def _store_lines(changes: list[Change], *, colour: bool) -> Iterator[str]:
     word = max(len(change.action.value) for change in changes)
-    name = min(_WIDEST, max(len(safe(change.ref.name)) for change in changes))
+    name = min(_WIDEST, max(len(printable(change.ref.name)) for change in changes))
     lumps = Counter((c.reason, c.hint) for c in changes if c.action is Action.UNKNOWN)
     told: set[tuple[str, str]] = set()
     for change in changes:
         key = (change.reason, change.hint) if change.action is Action.UNKNOWN else ("", "")
         head = paint(f"{change.action.glyph} {change.action.value:<{word}}", change.action, colour=colour)
         indent = " " * (word + 6)
+        reason, *rest = change.reason.split("\n")  # a report of several lines; names in it are harmless
         if lumps[key] > 1:
             if key in told:
                 continue
             told.add(key)
-            said = f"{lumps[key]} entries: {change.reason}"
+            said = f"{lumps[key]} entries: {printable(reason)}"
         else:
-            said = f"{safe(change.ref.name) or 'everything':<{name}}  {_detail(change)}"
-        first, *rest = said.split("\n")
-        yield f"  {head}  {safe(first)}".rstrip()
-        yield from (f"{indent}{safe(line.strip())}" for line in rest)
+            said = f"{printable(change.ref.name) or 'everything':<{name}}  {_detail(change, reason)}"
+        yield f"  {head}  {said}".rstrip()
+        yield from (f"{indent}{printable(line.strip())}" for line in rest)
         if change.hint:
-            yield f"{indent}hint: {safe(change.hint)}"
+            yield f"{indent}hint: {printable(change.hint)}"
 
 
-def _detail(change: Change) -> str:
-    """The right-hand column: which keys, why, or from where."""
+def _detail(change: Change, reason: str) -> str:
+    """The right-hand column: which keys, why, or from where. A newline in a name must not make a line of its own."""
     want = change.desired
     parts: list[str] = []
     if change.keys:
@@ -79,13 +74,13 @@ def _detail(change: Change) -> str:
         parts.append(str(want.origin))
     if change.action is Action.ADOPT and change.same is not None:
         parts.append("same value, only stamped" if change.same else "overwrites the live value")
-    if change.reason:
-        parts.append(change.reason)
+    if reason:
+        parts.append(reason)
     if change.ask is Ask.VALUE:
         parts.append("(not opened: it may turn out to be the same value)")
     if change.ask is Ask.SOURCE:
         parts.append("(only once that file has been opened)")
-    return "  ".join(parts)
+    return "  ".join(map(printable, parts))
 
 
 def summary(plan: Plan) -> str:
@@ -122,14 +117,14 @@ def outcome_lines(outcomes: Sequence[Outcome], *, colour: bool) -> Iterator[str]
         yield "Applied: nothing to do."
         return
     word = max(len(o.change.action.value) for o in outcomes)
-    name = min(_WIDEST, max(len(safe(str(o.change.ref))) for o in outcomes))
+    name = min(_WIDEST, max(len(printable(str(o.change.ref))) for o in outcomes))
     for o in outcomes:
         head = paint(f"{o.change.action.glyph} {o.change.action.value:<{word}}", o.change.action, colour=colour)
         tail = f"v{o.version}" if o.version else (o.problem.what if o.problem else "")
-        ref = safe(str(Ref(*o.change.ref)))
-        yield f"  {head}  {ref:<{name}}  {o.status.value:<7}  {safe(tail)}".rstrip()
+        ref = printable(str(Ref(*o.change.ref)))
+        yield f"  {head}  {ref:<{name}}  {o.status.value:<7}  {printable(tail)}".rstrip()
         if o.problem and o.problem.hint and o.status is Status.FAILED:
-            yield f"{' ' * (word + 6)}hint: {safe(o.problem.hint)}"
+            yield f"{' ' * (word + 6)}hint: {printable(o.problem.hint)}"
     yield applied_summary(outcomes)
 
 
@@ -147,10 +142,10 @@ def problem_lines(problem: Problem, *, prefix: str = "error: ") -> Iterator[str]
     """`error: path:line: what`, then its hint on a line of its own."""
     head = f"{problem.where}: {problem.what}" if problem.where else problem.what
     first, *rest = head.split("\n")
-    yield prefix + safe(first)
-    yield from ("  " + safe(line.strip()) for line in rest)
+    yield prefix + printable(first)
+    yield from ("  " + printable(line.strip()) for line in rest)
     if problem.hint:
-        yield f"  hint: {safe(problem.hint)}"
+        yield f"  hint: {printable(problem.hint)}"
 
 
 def paint(text: str, action: Action, *, colour: bool) -> str:

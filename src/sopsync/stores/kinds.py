@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ class Kind:
     traits: Traits
     settings: type[BaseModel]
     open: Callable[[str, Any, Context], Store]
+    place: Callable[[Any], tuple[str, ...]] = lambda _settings: ()
+    """settings → where entries are, widest part first: of two stores neither may be within the other, or one would
+    take the other's entries for unwanted ones. Empty: nothing is known."""
 
 
 def _local(name: str, settings: LocalSettings, context: Context) -> Store:
@@ -52,7 +56,16 @@ def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
     return open_vault(name, settings, context)
 
 
+def _file(settings: LocalSettings) -> tuple[str, ...]:
+    return (posixpath.normpath(settings.path),)
+
+
+def _subtree(settings: VaultSettings) -> tuple[str, ...]:
+    prefix = settings.prefix.split("/") if settings.prefix else []
+    return (settings.address.rstrip("/").lower(), settings.namespace or "", settings.mount, *prefix)
+
+
 KINDS: Mapping[str, Kind] = {
-    "local": Kind(LOCAL, LocalSettings, _local),
-    "vault": Kind(VAULT, VaultSettings, _vault),
+    "local": Kind(LOCAL, LocalSettings, _local, _file),
+    "vault": Kind(VAULT, VaultSettings, _vault, _subtree),
 }

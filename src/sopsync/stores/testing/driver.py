@@ -44,7 +44,7 @@ def glance(store: Store, wants: Mapping[str, Want], *, adopt: bool = False) -> P
     scope = Scope(
         traits={store.name: store.traits},
         owners={OURS},
-        prune=lambda _origin, _ref: Prune(prune=True, rule="sopsync.yaml:1"),
+        prune=lambda _origin, _ref, _owner: Prune(prune=True, rule="sopsync.yaml:1"),
     )
     survey = surveys[store.name]
     fences = survey.fences if isinstance(survey, Survey) else {}
