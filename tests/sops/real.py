@@ -61,7 +61,7 @@ def binary() -> str:
 
 def keyring() -> Keyring:
     """Our side's key: the one every file here is encrypted for."""
-    return Keyring.from_environment({"SOPS_AGE_KEY_FILE": str(KEYS / "age-alice.txt")}, home=KEYS)
+    return Keyring.from_environment({"SOPS_AGE_KEY_FILE": str(KEYS / "age-alice.txt")}, home=KEYS / "nobody")
 
 
 def encrypt(plain: bytes, kind: Format, *arguments: str) -> bytes | None:
