@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sopsync.errors import Reason
 from sopsync.sops import golang
+from sopsync.sops.golang import decode_base64
 from sopsync.sops.tree import Kind
 from sopsync.sops.yaml_types import string
 
@@ -31,7 +32,7 @@ def split(text: str) -> tuple[str, str, str, str]:
     That is: everything on the first line, each part as long as can be, nothing after the last `]`. Found from the
     right, which takes linear time; a backtracking match of the same pattern may not. Raises BadValue.
     """
-    line = text.partition("\n")[0]
+    line = text if "\n" not in text else text.partition("\n")[0]
     end = line.rfind("]")
     kind = line.rfind(",type:", 0, end - 1)
     tag = line.rfind(",tag:", 0, kind - 1)
@@ -64,10 +65,12 @@ class Cipher:
         """(kind, value, what sops hashes of it) of an `ENC[…]` text, None for a comment. Raises BadValue."""
         # 1. Cut the text up.
         data, iv, tag, name = split(text)
-        sealed, nonce = _decode(data) + _decode(tag), _decode(iv)
+        sealed, nonce, seal = decode_base64(data), decode_base64(iv), decode_base64(tag)
+        if sealed is None or nonce is None or seal is None:
+            raise BadValue(Reason.BAD_BASE64, "holds broken base64")
         # 2. Authenticate and decrypt. GCM takes any nonce; a length our library refuses cannot be one sops wrote.
         try:
-            plain = self._gcm.decrypt(nonce, sealed, aad.encode())
+            plain = self._gcm.decrypt(nonce, sealed + seal, aad.encode())
         except (InvalidTag, ValueError):
             what = "was changed, moved or renamed since it was encrypted"
             raise BadValue(Reason.VALUE_AUTH_FAILED, what) from None
@@ -79,13 +82,11 @@ class Cipher:
 
 def typed(name: str, plain: bytes) -> tuple[Kind, Value, bytes]:
     """A decrypted value of the named type. Raises BadValue."""
+    if name == "str":
+        return *string(plain), plain
     kind = _KINDS.get(name)
     if kind is None:
         raise BadValue(Reason.UNKNOWN_TYPE, "has an unknown type")
-    if kind is Kind.STR:
-        kind, content = string(plain)
-        assert isinstance(content, str | bytes)  # noqa: S101 - what string() returns
-        return kind, content, plain
     text = plain.decode(errors="replace")
     value: Value | None
     if kind is Kind.INT:
@@ -113,10 +114,3 @@ def hashed(kind: Kind, value: Value) -> bytes:
     if kind is Kind.BOOL:
         return golang.boolean_text(bool(value)).encode()
     return str(value).encode()
-
-
-def _decode(text: str) -> bytes:
-    raw = golang.decode_base64(text)
-    if raw is None:
-        raise BadValue(Reason.BAD_BASE64, "holds broken base64")
-    return raw

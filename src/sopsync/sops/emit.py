@@ -12,7 +12,8 @@ from sopsync.sops.raw import problem
 from sopsync.sops.tree import Kind, Map, Node, Scalar
 
 _HTML = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # encoding/json escapes these too
-_STRAY = re.compile("[\udc80-\udcff]")
+_IN_HTML = re.compile("[<>&\u2028\u2029]")
+_STRAY = "[\udc80-\udcff]"
 
 
 def to_json(root: Map) -> str:
@@ -57,12 +58,13 @@ def _scalar(scalar: Scalar) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, bytes):  # one replacement character a byte, as Go does
-        return _STRAY.sub(r"\\ufffd", _string(value.decode(errors="surrogateescape")))
+        return re.sub(_STRAY, r"\\ufffd", _string(value.decode(errors="surrogateescape")))
     return _string(value)
 
 
 def _string(text: str) -> str:
-    return encode_basestring(text).translate(_HTML)
+    quoted = encode_basestring(text)
+    return quoted.translate(_HTML) if _IN_HTML.search(quoted) else quoted
 
 
 def text(scalar: Scalar) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sopsync.errors import Reason
 from sopsync.sops import metadata_parse
@@ -13,13 +12,12 @@ from sopsync.sops.raw import MAX_BYTES, RawMap, problem, take_block
 from sopsync.sops.selectors import uses_comments
 
 # sops decrypts comments as it does values. An empty one, or one whose text was sealed as a value, turns into a value.
-_COMMENT_THAT_COUNTS = re.compile(rb"#(?:[\r\n]|\Z|ENC\[(?![^\r\n]*,type:comment\]))")
+_COMMENT_THAT_COUNTS = rb"#(?:[\r\n]|\Z|ENC\[(?![^\r\n]*,type:comment\]))"
 
 Format = Literal["yaml", "json", "dotenv", "ini", "binary"]
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file read but not yet understood: documents without their `sops` block, at least one."""
 
     documents: tuple[RawMap, ...]
@@ -55,7 +53,7 @@ def _yaml(data: bytes) -> File:
         raise metadata_parse.missing()
     metadata = metadata_parse.metadata(block, "yaml")
     rest = list(documents)
-    if uses_comments(metadata) or _COMMENT_THAT_COUNTS.search(data):
+    if uses_comments(metadata) or re.search(_COMMENT_THAT_COUNTS, data):
         from sopsync.sops import yaml_comments
 
         first, *rest = yaml_comments.load(data)

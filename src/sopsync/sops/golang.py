@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
 _FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
-_INT = re.compile(r"[+-]?[0-9]{1,4000}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?")
-_HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*[pP][+-]?[0-9_]+")
-_SPECIAL = re.compile(r"nan|[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
+_SPECIAL = frozenset(("nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
+# Patterns are left to `re` to compile when one is first used: most files need none, and start-up counts.
+_INT = r"[+-]?[0-9]{1,4000}"
+_DECIMAL = r"[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?"
+_HEX = r"[+-]?0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*[pP][+-]?[0-9_]+"
 # An underscore must stand between digits; behind 0x it may also stand behind the prefix.
-_LONE_UNDERSCORE = re.compile(r"(?<![0-9])_|_(?![0-9])")
-_LONE_UNDERSCORE_HEX = re.compile(r"(?<![0-9a-fA-FxX])_|_(?![0-9a-fA-F])")
-_RFC3339 = re.compile(
+_LONE_UNDERSCORE = r"(?<![0-9])_|_(?![0-9])"
+_LONE_UNDERSCORE_HEX = r"(?<![0-9a-fA-FxX])_|_(?![0-9a-fA-F])"
+_RFC3339 = (
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]+))?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
 
@@ -27,7 +28,7 @@ def is_int64(value: int) -> bool:
 
 def parse_int(text: str) -> int | None:
     """strconv.Atoi on a 64-bit machine; None where it fails."""
-    if not _INT.fullmatch(text):
+    if not re.fullmatch(_INT, text):
         return None
     value = int(text)
     return value if is_int64(value) else None
@@ -40,12 +41,12 @@ def parse_bool(text: str) -> bool | None:
 
 def parse_float(text: str) -> float | None:
     """strconv.ParseFloat(text, 64); None where it fails, and an overflow is a failure."""
-    if _SPECIAL.fullmatch(text):
+    if text.lower() in _SPECIAL:
         return float(text)
     try:
-        if _DECIMAL.fullmatch(text) and not _LONE_UNDERSCORE.search(text):
+        if re.fullmatch(_DECIMAL, text) and not re.search(_LONE_UNDERSCORE, text):
             value = float(text.replace("_", ""))
-        elif _HEX.fullmatch(text) and not _LONE_UNDERSCORE_HEX.search(text):
+        elif re.fullmatch(_HEX, text) and not re.search(_LONE_UNDERSCORE_HEX, text):
             value = float.fromhex(text.replace("_", ""))
         else:
             return None
@@ -100,7 +101,7 @@ def boolean_text(value: bool) -> str:  # noqa: FBT001 - the value is the subject
 
 def parse_time(text: str) -> tuple[str, str, str] | None:
     """time.Parse(time.RFC3339, text), as (date and time to the second, fraction digits, zone); None where it fails."""
-    match = _RFC3339.fullmatch(text)
+    match = re.fullmatch(_RFC3339, text)
     return time_of(match.groups()[:6], match.group(7), match.group(8)) if match else None
 
 

@@ -8,13 +8,16 @@ import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sopsync.errors import ConfigError, DecryptError, Reason
-from sopsync.model import Sealer
 from sopsync.sops import shamir
 from sopsync.sops.keys.base import CannotOpen, Source, Surroundings, Unreachable, short
 from sopsync.sops.keys.report import Attempt, report
 from sopsync.sops.metadata import MasterKey, Metadata
+
+if TYPE_CHECKING:
+    from sopsync.model import Sealer
 
 _DEFAULT_ORDER = "age,pgp"
 _KEY_BYTES = 32

@@ -36,7 +36,7 @@ _KEY_TYPES: dict[str, tuple[str, ...]] = {
     "age": ("recipient",),
 }
 _IDENTIFIERS = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_SEMVER = re.compile(
+_SEMVER = (
     rf"v?(?:(?:0|[1-9][0-9]*)\.){{2}}(?:0|[1-9][0-9]*)(?:-{_IDENTIFIERS}(?:\.{_IDENTIFIERS})*)?"
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
@@ -77,7 +77,7 @@ class _Reader:
         if len(selectors) > 1:
             both = " and ".join(name for name, _ in selectors)
             raise problem(Reason.CONFLICTING_RULES, f"the sops metadata has {both}: one at most", line=block.line)
-        if not (texts["version"].startswith("1.") or _SEMVER.fullmatch(texts["version"])):
+        if not (texts["version"].startswith("1.") or re.fullmatch(_SEMVER, texts["version"])):
             raise problem(Reason.BAD_VERSION, "the sops metadata has no usable version", line=block.line)
         return Metadata(
             groups=groups,
@@ -93,6 +93,7 @@ class _Reader:
         return tuple(
             self._key(type_, names, self._fields(entry))
             for type_, names in _KEY_TYPES.items()
+            if type_ in fields
             for entry in self._maps(fields, type_)
         )
 
@@ -136,14 +137,16 @@ class _Reader:
 
     def _text(self, fields: Mapping[str, RawNode], name: str) -> str:
         node = fields.get(name)
-        if node is None or _is_null(node):
+        if node is None:
             return ""
-        if isinstance(node, tuple) and node[0] is not Kind.BYTES:
-            if node[0] is Kind.STR:
-                text = str(node[1])
-                return text.replace("\\n", "\n") if self._typing == "flat" else text
-            if self._typing == "yaml":
-                return node[3]
+        if isinstance(node, tuple):
+            kind, value, _, text = node
+            if kind is Kind.STR:
+                return str(value).replace("\\n", "\n") if self._typing == "flat" else str(value)
+            if kind is Kind.NULL:
+                return ""
+            if self._typing == "yaml" and kind is not Kind.BYTES:
+                return text
         raise _mistyped(name, node)
 
     def _threshold(self, fields: Mapping[str, RawNode]) -> int:

@@ -30,7 +30,7 @@ from sopsync.sops.raw import (
     too_many,
 )
 from sopsync.sops.tree import Kind
-from sopsync.sops.yaml_types import resolve
+from sopsync.sops.yaml_types import NOT_JUST_STRINGS, resolve
 
 try:
     from yaml._yaml import CParser as _Parser
@@ -95,10 +95,12 @@ class _Anchor:
 class _Frame:
     """An open map or list."""
 
-    __slots__ = ("anchor", "height", "key", "key_line", "node", "start")
+    __slots__ = ("anchor", "height", "is_list", "items", "key", "key_line", "node", "start")
 
     def __init__(self, node: RawMap | RawList, anchor: str | None, start: int) -> None:
         self.node, self.anchor, self.start = node, anchor, start
+        self.items: list[Any] = node.items
+        self.is_list = isinstance(node, RawList)
         self.height = 1
         self.key: str | None = None
         self.key_line = 0  # 0: the next node of a map is a key
@@ -107,10 +109,10 @@ class _Frame:
         """Take a finished child, `height` containers high; in a map it is the next key or the value of the last."""
         if height >= self.height:
             self.height = height + 1
-        if type(self.node) is RawList:
-            self.node.items.append(node)
+        if self.is_list:
+            self.items.append(node)
         elif self.key_line:
-            self.node.items.append((self.key, self.key_line, node))  # type: ignore[arg-type]
+            self.items.append((self.key, self.key_line, node))
             self.key_line = 0
         else:
             self.key = node[1] if type(node) is tuple and node[0] is Kind.STR else None  # type: ignore[assignment]
@@ -140,20 +142,16 @@ class _Builder:
         line = 1
         while (kind := type(event := self._next())) is not DocumentEndEvent:
             line = event.start_mark.line + 1
+            height = 0
             if kind is ScalarEvent:
                 node: RawNode = self._scalar(event, line)
-                height = 0
-            elif kind is AliasEvent:
-                node, height = self._alias(event.anchor, line)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                stack.append(self._open(event, line))
-                height = 0
+                stack.append(self._open(event, line, len(stack)))
+                continue
+            elif kind is AliasEvent:
+                node, height = self._alias(event.anchor, line, len(stack))
             else:
                 node, height = self._close(stack.pop())
-            if height + len(stack) > MAX_DEPTH:
-                raise too_deep(line)
-            if kind is MappingStartEvent or kind is SequenceStartEvent:
-                continue
             if stack:
                 stack[-1].put(node, height, line)
             else:
@@ -165,8 +163,10 @@ class _Builder:
         if self._nodes > MAX_NODES:
             raise too_many(line)
 
-    def _open(self, event: Any, line: int) -> _Frame:
+    def _open(self, event: Any, line: int, depth: int) -> _Frame:
         self._count(1, line)
+        if depth == MAX_DEPTH:
+            raise too_deep(line)
         if event.anchor is not None:
             self._anchors[event.anchor] = None  # until it closes: an alias of it in between is a loop
         node = RawMap(line) if type(event) is MappingStartEvent else RawList(line)
@@ -178,20 +178,26 @@ class _Builder:
         return frame.node, frame.height
 
     def _scalar(self, event: Any, line: int) -> RawScalar:
-        self._count(1, line)
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise too_many(line)
         text: str = event.value
-        kind, value = resolve(text, event.tag, plain=not event.style)
-        node = (kind, value, line, text)
+        if event.tag is None and (event.style or (text and text[0] not in NOT_JUST_STRINGS)):
+            node: RawScalar = (Kind.STR, text, line, text)  # most scalars, ciphertexts among them
+        else:
+            node = (*resolve(text, event.tag, plain=not event.style), line, text)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(node, 1, 0)
         return node
 
-    def _alias(self, name: str, line: int) -> tuple[RawNode, int]:
+    def _alias(self, name: str, line: int, depth: int) -> tuple[RawNode, int]:
         anchor = self._anchors.get(name)
         if anchor is None:
             what = "an anchor's value contains itself" if name in self._anchors else "alias of an anchor not set before"
             raise problem(Reason.PARSE, f"not valid YAML: {what}", line=line)
         self._count(anchor.nodes, line)
+        if depth + anchor.height > MAX_DEPTH:
+            raise too_deep(line)
         return anchor.node, anchor.height
 
 

@@ -20,16 +20,16 @@ _WORDS: dict[str, Typed] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), (Kind.FLOAT, float("-inf"))),
 }
 _NUMERIC = frozenset("+-0123456789")
+NOT_JUST_STRINGS = frozenset("+-0123456789.~tTfFnN")
+"""What an untagged plain scalar that is no string can begin with; an empty one is null."""
 _BASES = {"0x": 16, "0X": 16, "0b": 2, "0B": 2, "0o": 8, "0O": 8}
-_DIGITS = {16: re.compile("[0-9a-fA-F]+"), 10: re.compile("[0-9]+"), 8: re.compile("[0-7]+"), 2: re.compile("[01]+")}
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_ZONED = re.compile(
+_DIGITS = {16: "[0-9a-fA-F]+", 10: "[0-9]+", 8: "[0-7]+", 2: "[01]+"}  # compiled when first used, as all here
+_FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+_ZONED = (
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})[Tt]([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})"
     r"(?:[.,]([0-9]+))?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
-_LOCAL = re.compile(
-    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?: +([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?)?"
-)
+_LOCAL = r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?: +([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?)?"
 _TAG_KINDS = {"!!bool": Kind.BOOL, "!!int": Kind.INT, "!!float": Kind.FLOAT, "!!null": Kind.NULL}
 _TAG_KINDS |= {"!!timestamp": Kind.TIME}
 
@@ -70,7 +70,7 @@ def _number(text: str, *, times: bool) -> Typed:
     whole = _integer(plain)
     if whole is not None:
         return Kind.INT, whole
-    if _FLOAT.fullmatch(plain) and (value := golang.parse_float(plain)) is not None:
+    if re.fullmatch(_FLOAT, plain) and (value := golang.parse_float(plain)) is not None:
         return Kind.FLOAT, value
     return Kind.STR, text
 
@@ -84,7 +84,7 @@ def _integer(text: str) -> int | None:
     digits = unsigned[2:] if base else unsigned
     if not base:
         base = 8 if len(digits) > 1 and digits[0] == "0" else 10
-    if len(digits) > 4000 or not _DIGITS[base].fullmatch(digits):  # Python limits how long a text int() takes
+    if len(digits) > 4000 or not re.fullmatch(_DIGITS[base], digits):  # Python limits how long a text int() takes
         return None
     value = int(digits, base)
     if text[:1] == "-":
@@ -94,9 +94,9 @@ def _integer(text: str) -> int | None:
 
 def _timestamp(text: str) -> str | None:
     """The canonical text of a time; "" for one that Go parses but cannot write; None for what is no time."""
-    if match := _ZONED.fullmatch(text):
+    if match := re.fullmatch(_ZONED, text):
         parts = golang.time_of(match.groups()[:6], match.group(7), match.group(8))
-    elif match := _LOCAL.fullmatch(text):
+    elif match := re.fullmatch(_LOCAL, text):
         parts = golang.time_of([part or "0" for part in match.groups()[:6]], match.group(7), "Z")
     else:
         return None
@@ -108,7 +108,7 @@ def _binary(text: str) -> Typed:
     return NULL if raw is None else string(raw)
 
 
-def string(raw: bytes) -> Typed:
+def string(raw: bytes) -> tuple[Kind, str | bytes]:
     """A Go string: text where it is UTF-8, bytes where it is not."""
     try:
         return Kind.STR, raw.decode()

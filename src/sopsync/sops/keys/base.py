@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -114,6 +113,8 @@ def missing_extra(what: str, extra: str) -> CannotOpen:
 
 def quieten(*names: str) -> None:
     """Pin SDK loggers to WARNING: at DEBUG some log whole answers, and an answer here holds a data key."""
+    import logging  # for those only who use an SDK
+
     for name in names:
         below = [other for other in logging.root.manager.loggerDict if other.startswith(f"{name}.")]
         for logger in map(logging.getLogger, below):

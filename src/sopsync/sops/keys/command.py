@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import threading
 from collections.abc import Mapping
 from typing import IO
@@ -21,6 +19,9 @@ class Failed(Exception):
 
 def output_of(line: str, variables: Mapping[str, str], *, seconds: float = SECONDS) -> bytes:
     """Standard output of `line`, split as a shell would and run without one. Raises Failed."""
+    import shlex
+    import subprocess  # costs more to import than a file costs to decrypt, and few have a key command
+
     try:
         argv = shlex.split(line)
     except ValueError:

@@ -6,10 +6,6 @@ import base64
 import hashlib
 import re
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-
 _MAGIC = b"openssh-key-v1\0"
 
 
@@ -28,6 +24,10 @@ class NeedsBcrypt(Exception):
 def unlocked(data: bytes, passphrase: str | None = None) -> bytes:
     """The key in OpenSSH's unencrypted form. Raises Protected, WrongPassphrase, NeedsBcrypt, or ValueError for anything
     that is not an ed25519 or RSA private key."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # a tenth of our start, and few have SSH keys
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
     secret = None if passphrase is None else passphrase.encode("utf-8", "surrogateescape")
     openssh = b"BEGIN OPENSSH PRIVATE KEY" in data
     load = serialization.load_ssh_private_key if openssh else serialization.load_pem_private_key
