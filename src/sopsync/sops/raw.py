@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sopsync.errors import DecryptError, Reason
+from sopsync.errors import DecryptError, Reason, printable
 from sopsync.sops.tree import Kind
 
 # Bounds on what a hostile file may cost. A secret store takes megabytes at most, a person edits some hundred values.
@@ -54,7 +54,7 @@ def problem(reason: Reason, what: str, *, line: int = 0, hint: str = "") -> Decr
 
 def shown(*keys: str) -> str:
     """A path of keys fit for a message, `db.password`: no control characters, not longer than a line."""
-    path = ".".join(key if key.isprintable() else ascii(key)[1:-1] for key in keys)
+    path = printable(".".join(keys))
     return path if len(path) <= 100 else f"{path[:60]}…{path[-39:]}"
 
 
