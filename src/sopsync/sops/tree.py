@@ -34,7 +34,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Keys in file order; a file may repeat one, as sops lets it (YAML: below the top level). Each item: (key, line of the key, node)."""
+    """Keys in file order; a file may repeat one (YAML: not at the top). Each item: (key, line of the key, node)."""
 
     items: tuple[tuple[str, int, Node], ...]
     line: int = 1
