@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from random import Random
 from typing import Any
 
 import pytest
 
 from sopsync.errors import DecryptError, Reason
 from sopsync.sops import decrypt, parse, text
+from sopsync.sops.cipher import BadValue, split
+from sopsync.sops.flat import unflatten
 from sopsync.sops.formats import Format
 from sopsync.sops.tree import Kind, Map, Scalar, leaves, pointer
 from tests.sops import real
@@ -201,6 +205,53 @@ def test_two_metadata_blocks_are_refused() -> None:
     assert refusal(flat + b"[sops]\nmac = x\n", "ini").reason is Reason.PARSE
 
 
+def test_what_go_yaml_refuses_and_libyaml_does_not() -> None:
+    data = sealed(b"a: canary\nb: clear\n", "yaml", "--encrypted-regex", "^a$")
+    for bad in (b"%YAML 1.2\n---\n" + data, data.replace(b"b: clear", b"<<: clear"), data + b"a: 1\n"):
+        assert real.decrypt(bad, "yaml").reason == refusal(bad).reason == Reason.PARSE
+
+
+def test_lone_surrogates_in_json_are_replaced_as_go_does() -> None:
+    data = sealed('{"a_unencrypted": "\ufffd", "b": "canary"}'.encode(), "json")
+    bad = data.replace("\ufffd".encode(), b"\\ud800")
+    assert bad != data
+    assert open_(bad, "json").to_json() == real.decrypt(bad, "json").json
+
+
+def test_an_invalid_expression_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    """RE2 would write it to standard error by itself."""
+    refusal(sealed(b"a: canary-1\n").replace(b"unencrypted_suffix: _unencrypted", b"unencrypted_regex: '('"))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "a__map_b"), ("a__map_b", "a"), ("a__list_0", "a__map_b"), ("a__map_b", "a__list_0")]
+)
+def test_flat_metadata_that_contradicts_itself_is_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(DecryptError) as error:
+        unflatten(dict.fromkeys(names, (Kind.STR, "x", 1, "x")))
+    assert error.value.reason is Reason.PARSE
+
+
+def test_ciphertexts_are_cut_as_a_greedy_expression_cuts_them() -> None:
+    """sops' own expression, on texts too short for its backtracking to hurt."""
+    pattern = re.compile(r"ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]")
+    rng = Random(1)
+    parts = (",iv:", ",tag:", ",type:", ",iv:x,tag:x,type:x]", "]", "]", "x", "x")
+    matched = 0
+    for _ in range(2_000):
+        line = "ENC[AES256_GCM,data:" + "".join(rng.choice(parts) for _ in range(rng.randint(4, 20)))
+        line = line.replace("x", "\n", 1) if rng.random() < 0.2 else line
+        wanted = pattern.match(line)
+        try:
+            cut: tuple[str, ...] | None = split(line)
+        except BadValue:
+            cut = None
+        assert cut == (wanted.groups() if wanted else None), line
+        matched += wanted is not None
+    assert 500 < matched < 1_900
+
+
 # -- what only a recipient can make
 
 
@@ -258,6 +309,8 @@ def test_comments_that_count() -> None:
     data = sealed(b"l:\n  - canary-1\n  #\n  - canary-2\n")
     assert open_(data).to_json() == real.decrypt(data, "yaml").json
     assert [item.value for item in open_(data).root.items[0][2].items] == ["canary-1", "", "canary-2"]
+    data_ = sealed(b"l:\n  - clear\n  #\n  - canary-2\n", "yaml", "--encrypted-comment-regex", "^$")
+    assert open_(data_).to_json() == real.decrypt(data_, "yaml").json
     line = next(line for line in data.split(b"\n") if b"- ENC" in line)
     bad = data.replace(line, line.replace(b"- ENC", b"#ENC"))
     assert open_(bad).to_json() == real.decrypt(bad, "yaml").json
