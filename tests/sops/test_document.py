@@ -186,8 +186,8 @@ def test_an_invalid_selector_is_refused_even_where_sops_lets_it_match_nothing(ya
     data = sealed(b"a: canary-1\n").replace(b"unencrypted_suffix: _unencrypted", b"unencrypted_regex: '('")
     assert real.decrypt(data, "yaml").json is not None
     assert refusal(data).reason is Reason.BAD_SELECTOR
-    with pytest.raises(DecryptError) as error:
-        parse(data, format="yaml")
+    with pytest.raises(DecryptError, match=r"^s/api.yaml: unencrypted_regex is no valid") as error:
+        parse(data, format="yaml", where="s/api.yaml")
     assert error.value.reason is Reason.BAD_SELECTOR
 
 
