@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from sopsync.sops.raw import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from tests.sops import real
 from tests.sops.vectors import cases
 
+ROOT = Path(__file__).parents[2]
 FORMATS: tuple[Format, ...] = ("yaml", "json", "dotenv", "ini", "binary")
 KEYS = real.keyring()
 META = b"""\
@@ -112,7 +114,7 @@ for name, (kind, data, reason) in HOSTILE.items():
         raise AssertionError(f"{name}: accepted")
     assert time.process_time() - start < 10, f"{name}: {time.process_time() - start} s"
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, cwd=ROOT)
 
 
 def test_what_is_large_and_honest_is_read() -> None:

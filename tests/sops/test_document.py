@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.sops import real
 from tests.sops.forge import Forge, sealed
 from tests.support.leaks import assert_clean
 
+ROOT = Path(__file__).parents[2]
 KEYS = real.keyring()
 PLAIN = b"""\
 a: canary-1
@@ -355,7 +357,11 @@ for case in cases():
         for path, node, line in leaves(parse(case.data, format="yaml").root):
             print(case.name, path, line, node)
 """
-    slow = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
-    fast = code.replace('sys.modules["yaml._yaml"] = None', "").replace('== "sopsync', '!= "sopsync')
-    assert slow == subprocess.run([sys.executable, "-c", fast], capture_output=True, text=True, check=True).stdout
+    slow, fast = (
+        subprocess.run(
+            [sys.executable, "-c", text_], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
+        ).stdout
+        for text_ in (code, code.replace('sys.modules["yaml._yaml"] = None', "").replace('== "sopsync', '!= "sopsync'))
+    )
+    assert slow == fast
     assert slow.count("\n") > 20
