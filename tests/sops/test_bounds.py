@@ -174,10 +174,10 @@ def test_parsers_survive_damaged_files(kind: Format) -> None:
 
 # fmt: off
 WORDS = (
-    "a: ", "- ", "? ", ": ", "[", "]", "{", "}", ",", '"', "'", "\\", "\n", "  ", "\t", "#", "|", ">", "&a ", "*a ", "{}",
+    "a: ", "- ", "? ", ": ", "[", "]", "{", "}", ",", '"', "'", "\\", "\n", "  ", "\t", "#", "|", ">", "&a ", "*a ",
     "!!int ", "!!binary ", "---", "...", "%YAML 1.1\n", "%TAG ! x\n", "<<: ", "sops", "sops:", "sops_mac=", "[sops]",
     "=", ";", "`", '"""', "ENC[AES256_GCM,data:", ",iv:", ",tag:", ",type:str]", "null", "1e3", "\r", "\x00", "\ufeff",
-    "\u2028", "é", "\U0001f600", "~", "0x", "__map_", "__list_1", '"sops":{',
+    "\u2028", "é", "\U0001f600", "~", "0x", "__map_", "__list_1", '"sops":{', "{}",
 )
 # fmt: on
 GRAMMAR = st.lists(st.sampled_from(WORDS), max_size=40).map(lambda words: "".join(words).encode())
