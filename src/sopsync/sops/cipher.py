@@ -15,6 +15,7 @@ Value = str | int | float | bool | bytes
 
 HEAD = "ENC[AES256_GCM,data:"
 COMMENT = "comment"
+_AFTER_HEAD = len(HEAD)
 _KINDS = {kind.value: kind for kind in (Kind.STR, Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.TIME)}
 
 
@@ -37,9 +38,9 @@ def split(text: str) -> tuple[str, str, str, str]:
     kind = line.rfind(",type:", 0, end - 1)
     tag = line.rfind(",tag:", 0, kind - 1)
     iv = line.rfind(",iv:", 0, tag - 1)
-    if not line.startswith(HEAD) or min(end, kind, tag, iv) <= len(HEAD):
+    if end < 0 or kind < 0 or tag < 0 or iv <= _AFTER_HEAD or not line.startswith(HEAD):
         raise BadValue(Reason.BAD_VALUE_FORMAT, "is not encrypted, or its ENC[…] text is damaged")
-    return line[len(HEAD) : iv], line[iv + 4 : tag], line[tag + 5 : kind], line[kind + 6 : end]
+    return line[_AFTER_HEAD:iv], line[iv + 4 : tag], line[tag + 5 : kind], line[kind + 6 : end]
 
 
 def claimed(text: str) -> Kind | None:
