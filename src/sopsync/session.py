@@ -280,6 +280,7 @@ class Session:
         return tuple(problem for problem in judged if problem is not None)
 
     def notes(self) -> tuple[str, ...]:
+        """What a reader of the plan should know besides: edits left out, idle rules, another config, a narrowed run."""
         edited = self.repo.uncommitted([self.ask.config_path, *self.manifests.files, *self.manifests.broken])
         notes = [f"{path} has uncommitted edits; they are not in this plan" for path in edited]
         notes += [f"the rule at {where} matches no file" for where in self.manifests.idle]

@@ -32,7 +32,8 @@ def unseal(
             return _open(change, stores[change.ref.store], payload, genuine)
         except SopsyncError as error:
             first = error.problems[0]
-            return unknown(change, Problem(first.where, f"{first.where}: {first.what}", first.hint))
+            said = f"{first.where}: {first.what}" if first.where else first.what
+            return unknown(change, Problem(first.where, said, first.hint))
         except Exception as error:  # noqa: BLE001 - one entry's fault is not the others'
             return unknown(change, unforeseen(error, change.ref.store).problems[0])
 

@@ -9,7 +9,6 @@ from itertools import groupby
 from sopsync.apply import Outcome, Status
 from sopsync.change import Action, Ask, Change, Plan
 from sopsync.errors import Problem, printable
-from sopsync.model import Ref
 
 _COLOURS = {
     Action.CREATE: "32", Action.UPDATE: "33", Action.ADOPT: "36", Action.RESTAMP: "2", Action.RESTORE: "32",
@@ -112,16 +111,13 @@ def _entries(count: int) -> str:
 
 
 def outcome_lines(outcomes: Sequence[Outcome], *, colour: bool) -> Iterator[str]:
-    """One line a change, problems with their hints, and a last line that counts."""
-    if not outcomes:
-        yield "Applied: nothing to do."
-        return
+    """One line a change (there is at least one), problems with their hints, and a last line that counts."""
     word = max(len(o.change.action.value) for o in outcomes)
     name = min(_WIDEST, max(len(printable(str(o.change.ref))) for o in outcomes))
     for o in outcomes:
         head = paint(f"{o.change.action.glyph} {o.change.action.value:<{word}}", o.change.action, colour=colour)
         tail = f"v{o.version}" if o.version else (o.problem.what if o.problem else "")
-        ref = printable(str(Ref(*o.change.ref)))
+        ref = printable(str(o.change.ref))
         yield f"  {head}  {ref:<{name}}  {o.status.value:<7}  {printable(tail)}".rstrip()
         if o.problem and o.problem.hint and o.status is Status.FAILED:
             yield f"{' ' * (word + 6)}hint: {printable(o.problem.hint)}"
