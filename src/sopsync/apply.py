@@ -10,7 +10,7 @@ from threading import Event
 
 from sopsync.change import Action, Change, Plan
 from sopsync.errors import Conflict, Problem, SopsyncError, unforeseen
-from sopsync.model import Desired, Fence, Payload, Ref, Stamp, Version
+from sopsync.model import Desired, Fence, Lifecycle, Payload, Ref, Stamp, Version
 from sopsync.stores.base import Store
 
 
@@ -33,6 +33,8 @@ class Outcome:
     problem: Problem | None = None
 
 
+_NOT_GITS = "0" * 32
+"""A digest that no ciphertext has."""
 Report = Callable[[Outcome], None]
 
 
@@ -83,7 +85,7 @@ def _apply_store(plan: Plan, store: Store, changes: Sequence[Change], means: Mea
     writes = _all(store, [c for c in free if c.action is not Action.DELETE], means)
     deletes = [c for c in free if c.action is Action.DELETE]
     if all(o.status is Status.DONE for o in (*outcomes, *writes)):
-        return [*outcomes, *writes, *_all(store, deletes, means)]
+        return [*outcomes, *writes, *_delete_all(store, deletes, means)]
     kept = Problem("", "kept: not every write to this store succeeded", "run apply again")
     skipped = [Outcome(change, Status.SKIPPED, None, kept) for change in deletes]
     for outcome in skipped:
@@ -101,9 +103,43 @@ def _all(store: Store, changes: Iterable[Change], means: Means) -> list[Outcome]
         return list(pool.map(one, changes))
 
 
+def _delete_all(store: Store, changes: Sequence[Change], means: Means) -> list[Outcome]:
+    """As many at once as the store takes."""
+
+    def some(first: int) -> list[Outcome]:
+        outcomes = _delete(store, changes[first : first + store.traits.deletes], means)
+        for outcome in outcomes:
+            means.report(outcome)
+        return outcomes
+
+    with ThreadPoolExecutor(max_workers=store.traits.parallel) as pool:
+        batches = pool.map(some, range(0, len(changes), store.traits.deletes))
+        return [outcome for outcomes in batches for outcome in outcomes]
+
+
+def _delete(store: Store, changes: Sequence[Change], means: Means) -> list[Outcome]:
+    if means.stop.is_set():
+        return [_stopped(change) for change in changes]
+    versions = {c.ref.name: c.seen.version for c in changes if c.seen is not None and c.seen.version is not None}
+    try:
+        refused = store.delete(versions)
+    except SopsyncError as error:
+        return [_failed(change, error) for change in changes]
+    except Exception as error:  # noqa: BLE001 - one store's fault must not lose what became of the others
+        return [_failed(change, unforeseen(error, store.name)) for change in changes]
+    return [
+        _failed(change, refused[change.ref.name]) if change.ref.name in refused else Outcome(change, Status.DONE)
+        for change in changes
+    ]
+
+
+def _stopped(change: Change) -> Outcome:
+    return Outcome(change, Status.SKIPPED, None, Problem("", "stopped before it was tried", "run apply again"))
+
+
 def _carry_out(store: Store, change: Change, means: Means) -> Outcome:
     if means.stop.is_set():
-        return Outcome(change, Status.SKIPPED, None, Problem("", "stopped before it was tried", "run apply again"))
+        return _stopped(change)
     try:
         return Outcome(change, Status.DONE, _write(store, change, means))
     except SopsyncError as error:
@@ -112,16 +148,15 @@ def _carry_out(store: Store, change: Change, means: Means) -> Outcome:
         return _failed(change, unforeseen(error, store.name))
 
 
-def _write(store: Store, change: Change, means: Means) -> Version | None:
-    """The one place that changes a store's entries."""
+def _write(store: Store, change: Change, means: Means) -> Version:
+    """What git wants of one entry, written or stamped."""
     name, want, seen = change.ref.name, change.desired, change.seen
     version = seen.version if seen else None
-    if want is None:
-        assert version is not None  # noqa: S101 - only a present entry is planned for deletion
-        store.delete(name, expect=version)
-        return None
+    assert want is not None  # noqa: S101 - only a delete has nothing wanted
     if version is not None and (change.action is Action.RESTAMP or (change.action is Action.ADOPT and change.same)):
-        stamp = Stamp(want.owner, want.digest, _kept_commit(change) or means.commit_of(want), want.origin)
+        # a seeded value is whoever's rotated it: its stamp says whose the entry is, and never that the value is git's
+        digest = _NOT_GITS if want.lifecycle is Lifecycle.SEED else want.digest
+        stamp = Stamp(want.owner, digest, _kept_commit(change) or means.commit_of(want), want.origin)
         store.restamp(name, stamp, expect=version, tags=want.tags)
         return version
     stamp = Stamp(want.owner, want.digest, means.commit_of(want), want.origin)

@@ -123,16 +123,14 @@ def _settings(
 
 def _overlapping(stores: Mapping[str, Settings | None], kinds: Mapping[str, Kind], where: Where) -> Iterator[Problem]:
     """Two stores that are one place, or one within the other: they would undo each other's work."""
-    places = {
-        name: (settings.type, *kinds[settings.type].place(settings)) for name, settings in stores.items() if settings
-    }
+    places = {name: [(s.type, *place) for place in kinds[s.type].places(s)] for name, s in stores.items() if s}
     for one, other in itertools.combinations(places, 2):
-        shared = min(len(places[one]), len(places[other]))
-        if shared > 1 and places[one][:shared] == places[other][:shared]:
+        pairs = itertools.product(places[one], places[other])
+        if any(
+            len(shorter := min(pair, key=len)) > 1 and all(p[: len(shorter)] == shorter for p in pair) for pair in pairs
+        ):
             what = f"stores {quoted(one)} and {quoted(other)} are the same place, or one is within the other"
-            yield Problem(
-                where(("stores", other)), what, "give each a path (local) or prefix (vault) of its own, or merge them"
-            )
+            yield Problem(where(("stores", other)), what, "give each a path, paths or prefix of its own, or merge them")
 
 
 def _rule(model: RuleModel, loc: Loc, owners: list[Template], compiler: Compiler) -> Rule:

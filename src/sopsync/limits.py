@@ -8,11 +8,12 @@ from sopsync.model import Desired, Traits
 
 def breach(want: Desired, traits: Traits) -> Problem | None:
     """The limit of the store that this entry breaks, or None. Sizes are lower bounds: the write checks again."""
-    if want.size > traits.max_bytes:
+    limit = max([traits.max_bytes, *(n for (name, v), n in traits.max_bytes_of.items() if want.options.get(name) == v)])
+    if want.size > limit:
         # the limit, never the length of what is in it
         return Problem(
             want.where,
-            f"too large for {traits.kind}, which takes {traits.max_bytes} bytes",
+            f"too large for {traits.kind}, which takes {limit} bytes",
             "split it over several entries, or route it to a store that takes more",
         )
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, NewType, NoReturn, Protocol
@@ -179,7 +179,8 @@ class Observed:
     """When, RFC 3339, where the store tells."""
     reason: str = ""
     """For UNKNOWN: why. For PRESENT: why nobody should write here (a service rotates it, …), or empty."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Write option → every value of it that what is live satisfies; without those that the store does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +227,12 @@ class Traits:
     separator: str = "/"
     """Joins the path of a nested key into a name."""
     max_name: int = 1024
+    max_bytes_of: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(write option, value) → bytes, where that takes more than `max_bytes`."""
     parallel: int = 1
     """Writes worth having in flight at once."""
+    deletes: int = 1
+    """Entries that one `delete` takes."""
     tags: bool = False
     options: frozenset[str] = frozenset()
     """Names of the write options a target may set."""

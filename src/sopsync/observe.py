@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from sopsync.errors import StoreError, unforeseen
@@ -10,12 +10,15 @@ from sopsync.model import Survey
 from sopsync.stores.base import Store
 
 
-def observe(stores: Mapping[str, Store], names: Mapping[str, Collection[str]]) -> dict[str, Survey | StoreError]:
-    """A survey of each store, or the error it gave instead: never an empty survey for a failed one."""
+def observe(stores: Mapping[str, Store], wanted: Mapping[str, Mapping[str, str]]) -> dict[str, Survey | StoreError]:
+    """A survey of each store, or the error it gave instead: never an empty survey for a failed one.
+
+    `wanted`: store → name → the digest that git wants.
+    """
 
     def look(store: Store) -> Survey | StoreError:
         try:
-            return store.survey(names.get(store.name, ()))
+            return store.survey(wanted.get(store.name, {}))
         except StoreError as error:
             return error
         except Exception as error:  # noqa: BLE001 - one store's fault is not the others'

@@ -102,6 +102,8 @@ def _ours(want: Desired, seen: Observed, is_: Callable[..., Change]) -> Change:
             return is_(Action.UPDATE, ask=Ask.VALUE)
         if seen.owner != want.owner:
             return is_(Action.RESTAMP, f"owner was {seen.owner}")
+        if other := _other_options(want, seen):
+            return is_(Action.DRIFT, other, ask=Ask.VALUE)
         return is_(Action.UNCHANGED)
     if equal or seen.stamp is None:
         return is_(Action.DRIFT, _who(seen), ask=Ask.VALUE)
@@ -162,15 +164,15 @@ def settle(change: Change, *, same: bool, keys: tuple[KeyChange, ...] = ()) -> C
     if want is None or seen is None or not may_open(change):
         return replace(change, ask=None)
     change = replace(change, ask=None, same=same, keys=() if same else keys)
-    options_live = all(seen.options.get(name) == value for name, value in want.options.items())
+    other = _other_options(want, seen)
     match change.action:
         case Action.ADOPT:
             return change
-        case Action.UPDATE if same and options_live:
+        case Action.UPDATE if same and not other and seen.options.keys() >= want.options.keys():
             return replace(change, action=Action.RESTAMP, reason="re-encrypted, same value")
         case Action.UPDATE:
             return replace(change, reason="same value, other options" if same else change.reason)
-        case Action.DRIFT | Action.CONFLICT if same:
+        case Action.DRIFT | Action.CONFLICT if same and not other:
             return replace(change, action=Action.RESTAMP, reason="its stamp was lost; same value", hint="")
         case Action.UNCHANGED if same:
             return change
@@ -184,7 +186,8 @@ def _by_policy(change: Change, want: Desired, seen: Observed) -> Change:
         reason = "somebody else's value, under a create of ours that was cut off"
         return replace(change, action=Action.CONFLICT, reason=reason, hint=f"{want.rule}: adopt: true takes it over")
     if want.on_drift is Drift.HEAL or seen.stamp is None:
-        return replace(change, action=Action.UPDATE, reason=f"heals: {_who(seen)}", hint="")
+        healed = change.reason if change.action is Action.DRIFT else _who(seen)
+        return replace(change, action=Action.UPDATE, reason=f"heals: {healed}", hint="")
     found = Action.CONFLICT if change.action is Action.CONFLICT else Action.DRIFT
     reason = change.reason or _who(seen)
     if change.action is Action.UNCHANGED:
@@ -215,6 +218,12 @@ def hold_deletes(changes: tuple[Change, ...], unopened: Collection[str]) -> tupl
 def unknown(change: Change, problem: Problem) -> Change:
     """The change when opening failed: nothing is done to the entry."""
     return replace(change, action=Action.UNKNOWN, reason=problem.what, hint=problem.hint or "retry", ask=None, keys=())
+
+
+def _other_options(want: Desired, seen: Observed) -> str:
+    """Which options are live with another value than git wants, or ""."""
+    names = [name for name, value in want.options.items() if value not in seen.options.get(name, (value,))]
+    return f"changed in the store: {', '.join(sorted(names))}" if names else ""
 
 
 def _who(seen: Observed) -> str:

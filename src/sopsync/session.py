@@ -87,10 +87,10 @@ class Session:
         """Look at every store and decide. Unsealed, whatever stamps cannot settle is opened."""
         desired = self._desired()
         stores, closed = self._stores
-        names: dict[str, list[str]] = defaultdict(list)
-        for ref in desired:
-            names[ref.store].append(ref.name)
-        surveys: dict[str, Survey | StoreError] = {**closed, **observe(stores, names)}
+        wanted: dict[str, dict[str, str]] = defaultdict(dict)
+        for ref, want in desired.items():
+            wanted[ref.store][ref.name] = want.digest
+        surveys: dict[str, Survey | StoreError] = {**closed, **observe(stores, wanted)}
         surveys = {name: surveys[name] for name in self.config.stores if name in surveys}
         fences = {
             Ref(store, owner): fence
@@ -222,7 +222,9 @@ class Session:
         """(the stores that opened, what the others said). One that does not open fails alone."""
         stores: dict[str, Store] = {}
         failed: dict[str, StoreError] = {}
-        context = Context(sealer=self.keyring.age_sealer, environ=self.ask.environ, base=self.repo.base)
+        context = Context(
+            sealer=self.keyring.age_sealer, environ=self.ask.environ, base=self.repo.base, commit=self.commit
+        )
         for name, settings in self.config.stores.items():
             if self.ask.stores and name not in self.ask.stores:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,9 +130,28 @@ def test_blocking_drift_says_so() -> None:
 
 
 def test_equal_value_with_other_options_is_written() -> None:
-    change = decide(want(options={"kms_key": "k2"}), seen(digest=OTHER, options={"kms_key": "k1"}))
+    change = decide(want(options={"kms_key": "k2"}), seen(digest=OTHER, options={"kms_key": ["k1"]}))
     assert change is not None
     assert settle(change, same=True).action is Action.UPDATE
+
+
+def test_options_that_others_changed_are_drift() -> None:
+    wanted, live = want(options={"kms_key": "k2", "tier": "advanced"}), {"kms_key": ["k1"], "tier": ["advanced"]}
+    change = decide(wanted, seen(options=live))
+    assert change is not None
+    assert (change.action, change.reason) == (Action.DRIFT, "changed in the store: kms_key")
+    assert settle(change, same=True).action is Action.DRIFT
+    healing = decide(replace(wanted, on_drift=Drift.HEAL), seen(options=live))
+    assert healing is not None
+    assert settle(healing, same=True).action is Action.UPDATE
+    assert decide(wanted, seen(options={"kms_key": ["k2", "alias/k2"]})) != change
+    # one that the store does not show cannot have changed, and is written when anything is
+    unshown = decide(wanted, seen(options={}))
+    assert unshown is not None
+    assert unshown.action is Action.UNCHANGED
+    changed = decide(wanted, seen(digest=OTHER, options={}))
+    assert changed is not None
+    assert settle(changed, same=True).action is Action.UPDATE
 
 
 def test_a_conflict_says_how_to_take_over() -> None:
@@ -180,7 +200,8 @@ def test_laws(wanted: Desired | None, shown: Observed | None, same: bool, filter
             assert not broken
             assert made.seen.vouched
         if made.action is Action.RESTAMP:
-            assert made.same or made.seen.vouched, "a stamp is only given to what is known to be git's value"
+            seeded = wanted is not None and wanted.lifecycle is Lifecycle.SEED
+            assert made.same or made.seen.vouched or seeded, "a stamp is only given to what is known to be git's value"
 
 
 @given(SEEN)

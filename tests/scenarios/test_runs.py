@@ -72,7 +72,7 @@ def test_two_processes_at_once_end_as_one(stage: Stage) -> None:
     assert set(codes) <= {0, 1, 5}, said
     assert capture(["apply", "--yes", "-q"])[0] == 0
     assert capture(["plan", "--verify", "-q"]) == (0, "No changes. 4 entries verified by value.\n")
-    assert {entry.version for entry in store(stage).survey(()).entries} == {"1"}
+    assert {entry.version for entry in store(stage).survey({}).entries} == {"1"}
 
 
 def test_only_signed_commits(stage: Stage, tmp_path: Path) -> None:

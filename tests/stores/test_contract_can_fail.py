@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -226,29 +226,29 @@ class ForgetsOrigin(Toy):
 
 
 class ErrorIsEmpty(Toy):
-    def survey(self, names: Collection[str]) -> Survey:
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
         try:
-            return super().survey(names)
+            return super().survey(wanted)
         except StoreError:
-            return Survey(tuple(Observed(name, State.ABSENT) for name in names))
+            return Survey(tuple(Observed(name, State.ABSENT) for name in wanted))
 
 
 class SaysNothingOfAbsent(Toy):
-    def survey(self, names: Collection[str]) -> Survey:
-        survey = super().survey(names)
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
+        survey = super().survey(wanted)
         return Survey(tuple(e for e in survey.entries if e.state is not State.ABSENT), survey.fences)
 
 
 class SeesOnlyWhatWasAsked(Toy):
-    def survey(self, names: Collection[str]) -> Survey:
-        survey = super().survey(names)
-        return Survey(tuple(e for e in survey.entries if e.name in names), survey.fences)
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
+        survey = super().survey(wanted)
+        return Survey(tuple(e for e in survey.entries if e.name in wanted), survey.fences)
 
 
 class Chatty(Toy):
-    def survey(self, names: Collection[str]) -> Survey:
-        super().survey(names)
-        return super().survey(names)
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
+        super().survey(wanted)
+        return super().survey(wanted)
 
 
 class Miscounts(Toy):
@@ -282,13 +282,13 @@ class RestampsAnything(Toy):
 
 
 class DeletesAnything(Toy):
-    def delete(self, name: str, *, expect: Version) -> None:
+    def delete_one(self, name: str, expect: Version) -> None:
         self.call(name, lambda: self.server.delete(name))
 
 
 class DeletesForGood(Toy):
-    def delete(self, name: str, *, expect: Version) -> None:
-        super().delete(name, expect=expect)
+    def delete_one(self, name: str, expect: Version) -> None:
+        super().delete_one(name, expect)
         del self.server.records[name]
 
 
@@ -306,8 +306,8 @@ class LooseFence(Toy):
 
 
 class OneFence(Toy):
-    def survey(self, names: Collection[str]) -> Survey:
-        survey = super().survey(names)
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
+        survey = super().survey(wanted)
         return Survey(survey.entries, dict(list(survey.fences.items())[:1]))
 
 

@@ -58,7 +58,7 @@ class Poor(Toy):
         self.look(name, expect)
         self.call(name, lambda: self.server.set_meta(name, meta(stamp.naming(expect), {})))
 
-    def delete(self, name: str, *, expect: Version) -> None:
+    def delete_one(self, name: str, expect: Version) -> None:
         self.look(name, expect)
         self.call(name, lambda: self.server.drop(name))
 

@@ -75,13 +75,13 @@ def test_a_token_comes_from_the_environment_or_from_the_file_that_a_login_leaves
         {"BAO_TOKEN": server.bao.token, "VAULT_TOKEN": "canary-other"},
         {"HOME": str(tmp_path)},
     ):
-        server.client(environ=environ).store.survey([])
+        server.client(environ=environ).store.survey({})
 
 
 def test_no_token_is_told_before_anything_is_sent(server: Bao, tmp_path: Path) -> None:
     for environ in ({"HOME": str(tmp_path)}, {"VAULT_TOKEN": "canary-\nheader"}, {"VAULT_TOKEN": "canary-ü"}):
         c = server.client(environ=environ)
-        said = denied(lambda: c.store.survey([]))  # noqa: B023 - called at once
+        said = denied(lambda: c.store.survey({}))  # noqa: B023 - called at once
         assert "VAULT_TOKEN" in said
         assert c.log == []
 
@@ -90,7 +90,7 @@ def test_a_token_of_the_user_is_not_revoked(server: Bao) -> None:
     token = server.bao.token_for(LEAST.format(mount=MOUNT), "users")
     for _ in range(2):
         c = server.client(environ={"VAULT_TOKEN": token})
-        c.store.survey([])
+        c.store.survey({})
         c.store.close()
         assert not any("revoke" in call for call in c.log)
 
@@ -134,20 +134,20 @@ def test_approle_from_a_file(server: Bao, approle: Mapping[str, str], tmp_path: 
     file = tmp_path / "secret-id"
     file.write_text(approle["secret_id"] + "\n")
     auth = {"method": "approle", "role_id": approle["role_id"], "secret_id_file": str(file)}
-    server.client(auth).store.survey([])
+    server.client(auth).store.survey({})
     file.unlink()
     c = server.client(auth)
-    assert "nothing to read in" in denied(lambda: c.store.survey([]))
+    assert "nothing to read in" in denied(lambda: c.store.survey({}))
     assert c.log == []
 
 
 def test_a_login_that_is_refused(server: Bao, approle: Mapping[str, str]) -> None:
     wrong = {**approle, "secret_id": "canary-wrong"}
-    assert "the login was refused" in denied(lambda: _approle(server, wrong).store.survey([]))
+    assert "the login was refused" in denied(lambda: _approle(server, wrong).store.survey({}))
     auth = {"method": "approle", "role_id": "x", "secret_id_env": "S", "mount": "elsewhere"}
-    said = denied(lambda: server.client(auth, {"S": "canary-s"}).store.survey([]))
+    said = denied(lambda: server.client(auth, {"S": "canary-s"}).store.survey({}))
     assert "auth/elsewhere/login" in said
-    said = denied(lambda: server.client(auth).store.survey([]))
+    said = denied(lambda: server.client(auth).store.survey({}))
     assert "S is not set" in said
 
 
@@ -156,7 +156,7 @@ def test_a_login_that_is_refused(server: Bao, approle: Mapping[str, str]) -> Non
 
 def test_a_dead_token_is_replaced_and_the_call_made_again(server: Bao, approle: Mapping[str, str]) -> None:
     c = _approle(server, approle)
-    c.store.survey([])
+    c.store.survey({})
     server.revoke(c.store)
     write(c.store, "dead")
     assert sum("login" in call for call in c.log) == 2
@@ -166,7 +166,7 @@ def test_a_dead_token_is_replaced_and_the_call_made_again(server: Bao, approle: 
 
 def test_several_threads_find_out_and_one_logs_in(server: Bao, approle: Mapping[str, str]) -> None:
     c = _approle(server, approle)
-    c.store.survey([])
+    c.store.survey({})
     server.revoke(c.store)
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda number: write(c.store, f"threads{number}"), range(16))) == {"1"}
@@ -198,17 +198,17 @@ def test_a_token_that_died_since_the_last_survey_does_not_make_the_next_one_a_wa
         "secret_id": server.bao.call("POST", f"{role}/secret-id", {})["data"]["secret_id"],
     }
     c = _approle(server, once)
-    c.store.survey([])
+    c.store.survey({})
     scan, login = f"SCAN {MOUNT}/detailed-metadata", "POST auth/approle/login"
     probes = [f"GET sys/internal/ui/mounts/{MOUNT}", "GET auth/token/lookup-self"]
-    assert c.calls(lambda: c.store.survey([])) == [scan, *probes, login, scan]
+    assert c.calls(lambda: c.store.survey({})) == [scan, *probes, login, scan]
 
 
 def test_a_login_whose_tokens_are_always_dead_ends(server: Bao, approle: Mapping[str, str]) -> None:
     """A call is made again once, with one new token."""
     c = _approle(server, approle)
     kill = partial(server.revoke, c.store)
-    c.store.survey([])
+    c.store.survey({})
     kill()
     c.wire.rewind()
     c.wire.deeds[5] = kill  # the call, two probes, the login, the call again
@@ -244,13 +244,13 @@ def test_jwt_from_a_variable_or_a_file(server: Bao, issuer: ec.EllipticCurvePriv
     c = server.client({**auth, "jwt_env": "ID_TOKEN"}, {"ID_TOKEN": good})
     write(c.store, "jwt")
     (tmp_path / "jwt").write_text(good)
-    server.client({**auth, "jwt_file": str(tmp_path / "jwt")}).store.survey([])
+    server.client({**auth, "jwt_file": str(tmp_path / "jwt")}).store.survey({})
     for bad in ({"exp": 1}, {"aud": "others"}, {"iss": "https://evil.example.com"}):
         expired = server.client({**auth, "jwt_env": "ID_TOKEN"}, {"ID_TOKEN": jwt(issuer, **{**claims, **bad})})
-        assert "the login was refused" in denied(lambda: expired.store.survey([]))  # noqa: B023 - called at once
+        assert "the login was refused" in denied(lambda: expired.store.survey({}))  # noqa: B023 - called at once
     stranger = jwt(ec.generate_private_key(ec.SECP256R1()), **claims)
     forged = server.client({**auth, "jwt_env": "ID_TOKEN"}, {"ID_TOKEN": stranger})
-    assert "the login was refused" in denied(lambda: forged.store.survey([]))
+    assert "the login was refused" in denied(lambda: forged.store.survey({}))
 
 
 # -- Kubernetes

@@ -14,7 +14,7 @@ from requests.models import PreparedRequest, Response
 
 from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
 from sopsync.model import Payload, Secret, Stamp, State, Version
-from sopsync.stores.testing.place import assert_no_leak
+from sopsync.stores.testing.place import assert_no_leak, delete
 from sopsync.stores.vault import VaultStore, open_vault
 from sopsync.stores.vault_settings import VaultSettings
 from tests.stores.vault_harness import Context, client
@@ -102,7 +102,7 @@ BREAKS: list[tuple[Exception, type[StoreError], str]] = [
 def test_every_answer_is_named_by_what_to_do(said: Response | Exception, kind: type[StoreError], what: str) -> None:
     store = client(SHUT, "kv", canned(said)).store
     for act in (
-        lambda: store.survey(["entry"]),
+        lambda: store.survey({"entry": ""}),
         lambda: store.read("entry", expect=Version("1")),
         lambda: write(store),
     ):
@@ -115,19 +115,19 @@ def test_a_404_is_absent_only_if_the_server_says_so() -> None:
     proxied = client(
         SHUT, "kv", canned(answer(405, ""), answer(200, {"data": {"keys": ["entry"]}}), answer(404, "gone"))
     )
-    (seen,) = proxied.store.survey(["entry"]).entries
+    (seen,) = proxied.store.survey({"entry": ""}).entries
     assert seen.state is State.UNKNOWN
     listed, mounted = {"data": {"keys": ["entry"]}}, {"data": {"type": "kv", "options": {"version": "2"}}}
     answers = (answer(405, ""), answer(200, listed), answer(404, {"errors": []}), answer(200, mounted))
     genuine = client(SHUT, "kv", canned(*answers))
-    (seen,) = genuine.store.survey(["entry"]).entries
+    (seen,) = genuine.store.survey({"entry": ""}).entries
     assert seen.state is State.ABSENT, "gone between listing and look"
 
 
 def test_metadata_that_is_none_is_not_an_empty_entry() -> None:
     for metadata in ({}, {"current_version": "1", "versions": {}}, {"current_version": 1, "versions": []}):
         scanned = client(SHUT, "kv", canned(answer(200, {"data": {"keys": ["e"], "key_info": {"e": metadata}}})))
-        assert isinstance(error(lambda: scanned.store.survey([])), Unavailable)  # noqa: B023 - called at once
+        assert isinstance(error(lambda: scanned.store.survey({})), Unavailable)  # noqa: B023 - called at once
 
 
 def test_a_redirect_does_not_take_the_token_along() -> None:
@@ -140,7 +140,7 @@ def test_a_server_that_stops_answering_ends_the_walk() -> None:
     names = [f"e{number}" for number in range(500)]
     lost = requests.exceptions.ConnectionError(SAID)
     c = client(SHUT, "kv", canned(answer(405, ""), answer(200, {"data": {"keys": names}}), lost))
-    assert isinstance(error(lambda: c.store.survey(names)), Unavailable)
+    assert isinstance(error(lambda: c.store.survey(dict.fromkeys(names, ""))), Unavailable)
     assert len(c.log) < 50
 
 
@@ -154,7 +154,7 @@ def test_one_entry_that_does_not_answer_is_unknown() -> None:
             requests.exceptions.ReadTimeout(SAID),
         ),
     )
-    (seen,) = c.store.survey(["entry"]).entries
+    (seen,) = c.store.survey({"entry": ""}).entries
     assert (seen.state, seen.reason) == (State.UNKNOWN, "no answer in time")
 
 
@@ -181,7 +181,7 @@ def test_kv_version_one_is_refused_and_never_written(
 ) -> None:
     _, one = mounts
     for prefix in (None, "below"):
-        for act in (lambda s: s.survey(["entry"]), write, lambda s: s.raise_fence(None, expect=None)):
+        for act in (lambda s: s.survey({"entry": ""}), write, lambda s: s.raise_fence(None, expect=None)):
             c = client(bao, one, connections.send, prefix=prefix)
             found = error(lambda: act(c.store))  # noqa: B023 - called at once
             assert isinstance(found, Rejected)
@@ -190,13 +190,13 @@ def test_kv_version_one_is_refused_and_never_written(
                 "hint: vault kv enable-versioning errors-one"
             )
     token = bao.token_for('path "errors-one/*" { capabilities = ["list", "read", "create", "update"] }', "one")
-    assert isinstance(error(lambda: client(bao, one, connections.send, token=token).store.survey([])), Rejected)
+    assert isinstance(error(lambda: client(bao, one, connections.send, token=token).store.survey({})), Rejected)
     with pytest.raises(OSError, match="404"):
         bao.call("LIST", one)
 
 
 def test_a_mount_that_is_not_there(bao: OpenBao, connections: HTTPAdapter) -> None:
-    found = error(lambda: client(bao, "nope", connections.send).store.survey([]))
+    found = error(lambda: client(bao, "nope", connections.send).store.survey({}))
     assert isinstance(found, Rejected)
     assert "nothing is mounted at nope/" in str(found)
     # a token that is not root is not told
@@ -204,7 +204,7 @@ def test_a_mount_that_is_not_there(bao: OpenBao, connections: HTTPAdapter) -> No
         'path "errors-two/*" { capabilities = ["read"] }\npath "auth/token/lookup-self" { capabilities = ["read"] }',
         "two",
     )
-    found = error(lambda: client(bao, "nope", connections.send, token=token).store.survey([]))
+    found = error(lambda: client(bao, "nope", connections.send, token=token).store.survey({}))
     assert isinstance(found, Denied)
     assert "nothing is mounted at nope/, or nothing there is granted to us" in str(found)
 
@@ -221,13 +221,13 @@ def test_an_expired_token_is_told_from_a_refused_path(
     write(client(bao, mount, connections.send).store, name="told")
     token = bao.token_for(f'path "{mount}/metadata/*" {{ capabilities = ["list", "read"] }}', "told")
     c = client(bao, mount, connections.send, token=token)
-    c.store.survey(["told"])
+    c.store.survey({"told": ""})
     found = error(lambda: c.store.read("told", expect=Version("1")))
     assert isinstance(found, Denied)
     assert str(found) == f"vault:told: permission denied; hint: grant read on {mount}/data/told"
     assert c.log[-1] == f"GET sys/internal/ui/mounts/{mount}"
     bao.call("POST", "auth/token/revoke", {"token": token})
-    for act in (lambda: c.store.survey(["told"]), lambda: c.store.read("told", expect=Version("1"))):
+    for act in (lambda: c.store.survey({"told": ""}), lambda: c.store.read("told", expect=Version("1"))):
         found = error(act)
         assert isinstance(found, Denied)
         assert "the token is not valid, or has expired" in str(found)
@@ -247,7 +247,7 @@ def test_a_conflict_says_what_was_found(bao: OpenBao, mounts: tuple[str, str], c
     found = error(lambda: write(store, name="moved", expect=Version("1")))
     assert isinstance(found, Conflict)
     assert str(found) == "vault:moved: planned on v1, found v2; hint: plan again"
-    store.delete("moved", expect=Version("2"))
+    delete(store, "moved", expect=Version("2"))
     assert "planned on nothing, found v2, deleted" in str(error(lambda: write(store, name="moved")))
 
 
@@ -260,7 +260,7 @@ def earnest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SealedBao]:
     with sealed_bao(tmp_path_factory.mktemp("bao")) as (server, process):
         for step in (server.initialize, server.unseal):
             store = _trusting(server)
-            found = error(lambda: store.survey([]))  # noqa: B023 - called at once
+            found = error(lambda: store.survey({}))  # noqa: B023 - called at once
             assert isinstance(found, Unavailable)
             assert str(found) == "vault: the server is sealed; hint: unseal it, then retry"
             store.close()
@@ -280,7 +280,7 @@ def test_an_authority_of_ones_own(earnest: SealedBao) -> None:
     store = _trusting(earnest)
     version = write(store)
     assert store.read("entry", expect=version).same(VALUE)
-    assert store.survey([]).entries[0].vouched
+    assert store.survey({}).entries[0].vouched
     store.close()
     store.close()
 
@@ -291,7 +291,7 @@ def test_a_certificate_nobody_vouches_for(earnest: SealedBao) -> None:
         _trusting(earnest, ca="server.pem"),
         _trusting(earnest, address=earnest.address.replace("127.0.0.1", "localhost")),
     ):
-        found = error(lambda: store.survey([]))  # noqa: B023 - called at once
+        found = error(lambda: store.survey({}))  # noqa: B023 - called at once
         assert isinstance(found, Rejected)
         assert "certificate is not trusted" in str(found)
         store.close()
@@ -318,7 +318,7 @@ def test_a_certificate_file_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("")
     settings = VaultSettings(type="vault", address="https://127.0.0.1:9", ca_cert="empty.pem")
     store = open_vault("vault", settings, Context({"VAULT_TOKEN": "x"}, tmp_path))
-    error(lambda: store.survey([]))
+    error(lambda: store.survey({}))
     store.close()
 
 

@@ -99,7 +99,7 @@ def test_metadata_may_require_check_and_set(kv: Kv) -> None:
     c.store.restamp(ENTRY, STAMP, expect=version, tags={})
     c.store.raise_fence(FENCE, expect=None)
     assert see(c).vouched
-    assert c.store.survey([]).fences == {OWNER: FENCE}
+    assert c.store.survey({}).fences == {OWNER: FENCE}
 
 
 # -- what is live

@@ -5,13 +5,14 @@ The server knows records (versions of fields, a mark that they are gone, free me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TypeVar
 
 from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
 from sopsync.model import VALUE, Fence, Observed, PastVersion, Payload, Secret, Stamp, State, Survey, Traits, Version
+from sopsync.stores.base import each
 from sopsync.stores.testing import Expected, Fault, Wire
 
 T = TypeVar("T")
@@ -93,11 +94,11 @@ class Toy:
         self._lock = lock
         self._wire = wire
 
-    def survey(self, names: Collection[str]) -> Survey:
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
         records, fences = self.call("", self.server.listing)
         entries = [self.observed(name, record) for name, record in records.items()]
-        shown = [entry for entry in entries if entry.owner or entry.name in names]
-        absent = [Observed(name, State.ABSENT) for name in names if name not in records]
+        shown = [entry for entry in entries if entry.owner or entry.name in wanted]
+        absent = [Observed(name, State.ABSENT) for name in wanted if name not in records]
         found = [fence for text in fences.values() if (fence := Fence.decode(text))]
         return Survey((*shown, *absent), {fence.owner: fence for fence in found})
 
@@ -141,7 +142,10 @@ class Toy:
             raise self.conflict(name)
         self.call(name, lambda: self.server.set_meta(name, meta(stamp.naming(expect), tags), cas))
 
-    def delete(self, name: str, *, expect: Version) -> None:
+    def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
+        return each(versions, self.delete_one)
+
+    def delete_one(self, name: str, expect: Version) -> None:
         if self.server.get(name).gone:
             raise self.conflict(name)
         cas = self.number(name, expect)

@@ -55,5 +55,5 @@ def write(
 
 
 def see(client: Client, name: str = ENTRY) -> Observed:
-    (seen,) = [entry for entry in client.store.survey([name]).entries if entry.name == name]
+    (seen,) = [entry for entry in client.store.survey({name: ""}).entries if entry.name == name]
     return seen

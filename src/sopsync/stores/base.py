@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+from sopsync.errors import StoreError
 from sopsync.model import Fence, Observed, PastVersion, Payload, Stamp, Survey, Traits, Version
 
-__all__ = ["Observed", "Store"]
+__all__ = ["Observed", "Store", "each"]
 
 
 class Store(Protocol):
@@ -21,9 +22,11 @@ class Store(Protocol):
     calls: int
     """API calls made so far."""
 
-    def survey(self, names: Collection[str]) -> Survey:
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
         """Everything stamped by any sopsync, every name asked for, and all fences, without reading a value.
 
+        `wanted`: name → the digest that git wants there ("" if only the name is asked for). A store whose listing
+        shows less than there is to know looks closer at a name whose first look does not vouch for that digest.
         What could not be looked at is UNKNOWN with its reason, one entry at a time where the store allows it;
         StoreError only where nothing could be. ABSENT only on a positive not-found.
         """
@@ -52,8 +55,9 @@ class Store(Protocol):
         """Stamp (and tag) the live version anew. Never makes a new version of the value. Conflict if it is not
         `expect`, or not alive."""
 
-    def delete(self, name: str, *, expect: Version) -> None:
-        """Delete, recoverably where the store can. Conflict if the live version is not `expect`."""
+    def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
+        """Delete, recoverably where the store can. `versions`: name → the live version; at most `traits.deletes` at
+        once. Returns what was refused, by name (Conflict where the version is another); the others are gone."""
 
     def history(self, name: str) -> Iterator[PastVersion]:
         """All versions the store still knows, newest first. No values."""
@@ -63,3 +67,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of connections and tokens. May be called twice."""
+
+
+def each(versions: Mapping[str, Version], delete: Callable[[str, Version], None]) -> Mapping[str, StoreError]:
+    """`Store.delete` of a store that deletes one entry at a time."""
+    refused: dict[str, StoreError] = {}
+    for name, version in versions.items():
+        try:
+            delete(name, version)
+        except StoreError as error:
+            refused[name] = error
+    return refused

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class Context:
     environ: Mapping[str, str]
     base: Path
     """Where relative paths start."""
+    commit: str = ""
+    """The commit that is being planned or applied, for the logs of whoever runs the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ class Kind:
     traits: Traits
     settings: type[BaseModel]
     open: Callable[[str, Any, Context], Store]
-    place: Callable[[Any], tuple[str, ...]] = lambda _settings: ()
-    """settings → where entries are, widest part first: of two stores neither may be within the other, or one would
-    take the other's entries for unwanted ones. Empty: nothing is known."""
+    places: Callable[[Any], Collection[tuple[str, ...]]] = lambda _settings: ()
+    """settings → where entries are, each place with its widest part first: of two stores neither may be within the
+    other, or one would take the other's entries for unwanted ones. Empty: nothing is known."""
 
 
 def _local(name: str, settings: LocalSettings, context: Context) -> Store:
@@ -56,13 +58,13 @@ def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
     return open_vault(name, settings, context)
 
 
-def _file(settings: LocalSettings) -> tuple[str, ...]:
-    return (posixpath.normpath(settings.path),)
+def _file(settings: LocalSettings) -> Collection[tuple[str, ...]]:
+    return [(posixpath.normpath(settings.path),)]
 
 
-def _subtree(settings: VaultSettings) -> tuple[str, ...]:
+def _subtree(settings: VaultSettings) -> Collection[tuple[str, ...]]:
     prefix = settings.prefix.split("/") if settings.prefix else []
-    return (settings.address.rstrip("/").lower(), settings.namespace or "", settings.mount, *prefix)
+    return [(settings.address.rstrip("/").lower(), settings.namespace or "", settings.mount, *prefix)]
 
 
 KINDS: Mapping[str, Kind] = {

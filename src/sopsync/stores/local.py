@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from sopsync.errors import Conflict, Denied, Rejected, SopsyncError
+from sopsync.errors import Conflict, Denied, Rejected, SopsyncError, StoreError
 from sopsync.model import Fence, Observed, PastVersion, Payload, Sealer, Stamp, State, Survey, Version
+from sopsync.stores.base import each
 from sopsync.stores.local_file import blank, check, connect, create, exists, said
 from sopsync.stores.local_payload import pack, size, unpack
 from sopsync.stores.local_settings import LOCAL
@@ -47,15 +48,14 @@ class LocalStore:
         self._sealer = sealer
         self._counting = Lock()
 
-    def survey(self, names: Collection[str]) -> Survey:
-        asked = set(names)
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
         with self._reading() as db:
             rows = [_Row(*row) for row in db.execute(_ENTRIES)]
             fences = [self._fence(*row) for row in db.execute("SELECT owner, fence FROM fences")]
         seen = [_observed(row) for row in rows]
-        entries = [entry for entry in seen if entry.owner or entry.name in asked]
-        absent = asked.difference(row.name for row in rows)
-        entries += [Observed(name, State.ABSENT) for name in names if name in absent]
+        entries = [entry for entry in seen if entry.owner or entry.name in wanted]
+        there = {row.name for row in rows}
+        entries += [Observed(name, State.ABSENT) for name in wanted if name not in there]
         return Survey(tuple(entries), {fence.owner: fence for fence in fences})
 
     def read(self, name: str, *, expect: Version) -> Payload:
@@ -103,8 +103,11 @@ class LocalStore:
             past = (text, origin, name, row.live)
             db.execute("UPDATE versions SET stamp = ?, origin = ? WHERE name = ? AND version = ?", past)
 
-    def delete(self, name: str, *, expect: Version) -> None:
+    def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
         """Every version stays; a write that expects this one brings the entry back."""
+        return each(versions, self._delete)
+
+    def _delete(self, name: str, expect: Version) -> None:
         with self._writing(name) as db:
             self._alive(db, name, expect)
             db.execute("UPDATE entries SET gone = ? WHERE name = ?", (_now(), name))

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sopsync.errors import Conflict, Rejected, StoreError, Unavailable
 from sopsync.model import Fence, Observed, PastVersion, Payload, Stamp, State, Survey, Version
+from sopsync.stores.base import each
 from sopsync.stores.vault_auth import credentials
 from sopsync.stores.vault_entry import CLAIM, history, observed, stamping, untaggable
 from sopsync.stores.vault_fence import Fences
@@ -66,16 +67,15 @@ class VaultStore:
         self._fences = Fences(self._kv)
         self._scans = True
 
-    def survey(self, names: Collection[str]) -> Survey:
-        listing = self._list(names)
+    def survey(self, wanted: Mapping[str, str]) -> Survey:
+        listing = self._list(wanted)
         if not (listing.found or listing.unknown):
             self._kv.prove()
         fences = self._fences.learn(listing.found)
         entries = [observed(name, meta) for name, meta in listing.found.items() if not name.startswith(f"{FENCES}/")]
-        asked = set(names)
-        shown = [entry for entry in entries if entry.owner or entry.name in asked]
+        shown = [entry for entry in entries if entry.owner or entry.name in wanted]
         shown += [Observed(name, State.UNKNOWN, reason=why) for name, why in listing.unknown.items()]
-        for name in asked.difference(listing.found, listing.unknown):
+        for name in wanted.keys() - listing.found.keys() - listing.unknown.keys():
             illegal = Observed(name, State.UNKNOWN, reason=f"a name is {VAULT.name_rule}")
             shown.append(Observed(name, State.ABSENT) if legal(name) else illegal)
         return Survey(tuple(shown), fences)
@@ -128,7 +128,10 @@ class VaultStore:
                 return
         raise self._moved(name, expect, "metadata that others are changing")
 
-    def delete(self, name: str, *, expect: Version) -> None:
+    def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
+        return each(versions, self._delete)
+
+    def _delete(self, name: str, expect: Version) -> None:
         """Deletes have no `cas`; so it is the version that is deleted, not the entry: what others write between the
         look and the delete stays."""
         number = self._number(name, expect)

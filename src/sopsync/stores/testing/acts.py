@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sopsync.model import State, Version
-from sopsync.stores.testing.place import Place, fence, stamp
+from sopsync.stores.testing.place import Place, delete, fence, stamp
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def _written(place: Place, name: str) -> Version:
 
 def _deleted(place: Place, name: str) -> Version:
     version = _written(place, name)
-    place.store.delete(name, expect=version)
+    delete(place.store, name, expect=version)
     return version
 
 
@@ -52,7 +52,7 @@ ACTS: Mapping[str, Act] = {
     ),
     "delete": Act(
         _written,
-        lambda place, name, version: place.store.delete(name, expect=_known(version)),
+        lambda place, name, version: delete(place.store, name, expect=_known(version)),
         lambda place, name: place.see(name).state in (State.RECOVERABLE, State.ABSENT),
     ),
     "read": Act(
@@ -63,7 +63,7 @@ ACTS: Mapping[str, Act] = {
     "fence": Act(
         _absent,
         lambda place, _name, _version: place.store.raise_fence(fence("a"), expect=None),
-        lambda place, _name: place.fresh().survey([]).fences == {fence("a").owner: fence("a")},
+        lambda place, _name: place.fresh().survey({}).fences == {fence("a").owner: fence("a")},
     ),
 }
 

@@ -40,7 +40,7 @@ def glance(store: Store, wants: Mapping[str, Want], *, adopt: bool = False) -> P
     desired = {
         Ref(store.name, name): _desired(Ref(store.name, name), want, adopt=adopt) for name, want in wants.items()
     }
-    surveys = observe({store.name: store}, {store.name: wants.keys()})
+    surveys = observe({store.name: store}, {store.name: {name: want.digest for name, want in wants.items()}})
     scope = Scope(
         traits={store.name: store.traits},
         owners={OURS},

@@ -33,7 +33,7 @@ class FaultLaws:
             place = Place(empty())
             name = place.harness.name("entry")
             version = ACTS[act].ready(place, name)
-            place.store.survey([name])
+            place.store.survey({name: ""})
             place.wire.rewind()
             place.wire.faults[call] = fault
             error = told(partial(ACTS[act].do, place, name, version))
@@ -51,7 +51,7 @@ class FaultLaws:
             place.write(name, place.some(name))
         place.store.raise_fence(fence(), expect=None)
         wire = Wire()
-        place.harness.open(wire).survey([names[0]])
+        place.harness.open(wire).survey({names[0]: ""})
         for call, fault in _each(wire.calls):
             found = _look(place.harness.open(Wire(faults={call: fault})), names[0])
             if isinstance(found, Survey):
@@ -77,7 +77,7 @@ class FaultLaws:
             place.store.raise_fence(fence(), expect=None)
         wire = Wire()
         store = place.harness.open(wire)
-        survey = store.survey(names)
+        survey = store.survey(dict.fromkeys(names, ""))
         assert len(survey.entries) == entries
         assert (wire.calls, store.calls) == (place.harness.expected.survey(entries),) * 2
 
@@ -91,7 +91,7 @@ def _count(empty: Empty, act: str) -> tuple[int, int]:
     place = Place(empty())
     name = place.harness.name("entry")
     version = ACTS[act].ready(place, name)
-    place.store.survey([name])
+    place.store.survey({name: ""})
     place.wire.rewind()
     before = place.store.calls
     ACTS[act].do(place, name, version)
@@ -102,7 +102,7 @@ def _count(empty: Empty, act: str) -> tuple[int, int]:
 
 def _look(store: Store, name: str) -> Survey | StoreError:
     try:
-        return store.survey([name])
+        return store.survey({name: ""})
     except StoreError as error:
         assert_no_leak(error)
         return error

@@ -73,6 +73,14 @@ def told(act: Callable[[], object]) -> StoreError | None:
     return None
 
 
+def delete(store: Store, name: str, *, expect: Version) -> None:
+    """One entry; raises what it is refused with."""
+    refused = store.delete({name: expect})
+    assert refused.keys() <= {name}
+    if refused:
+        raise refused[name]
+
+
 class Place:
     """A harness with a client on it, and what laws do with them."""
 
@@ -103,7 +111,7 @@ class Place:
 
     def see(self, name: str) -> Observed:
         """What a fresh client sees of a name, which it must say exactly once."""
-        (seen,) = [entry for entry in self.fresh().survey([name]).entries if entry.name == name]
+        (seen,) = [entry for entry in self.fresh().survey({name: ""}).entries if entry.name == name]
         return seen
 
     def version(self, name: str) -> Version:

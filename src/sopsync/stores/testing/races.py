@@ -13,7 +13,7 @@ from sopsync.model import Version
 from sopsync.stores.base import Store
 from sopsync.stores.testing.acts import ACTS
 from sopsync.stores.testing.harness import Wire
-from sopsync.stores.testing.place import Empty, Place, fence, stamp, told
+from sopsync.stores.testing.place import Empty, Place, delete, fence, stamp, told
 
 _ROUNDS = 5
 _LETTERS = {"left": "e", "right": "f"}
@@ -40,13 +40,13 @@ class RaceLaws:
             version = ACTS[act].ready(place, name)
             clients = {who: place.fresh() for who in _LETTERS}
             for client in clients.values():
-                client.survey([name])
+                client.survey({name: ""})
             said = _run(_entrant(place, act, name, version, who=who, store=client) for who, client in clients.items())
             _judge(place, act, name, said)
 
     def test_one_client_serves_two_threads(self, empty: Empty) -> None:
         place = Place(empty())
-        place.store.survey([])
+        place.store.survey({})
         names = {who: place.harness.name(who) for who in _LETTERS}
         meeting = Barrier(len(names))
 
@@ -78,7 +78,7 @@ def _interrupted(place: Place, act: str, call: int) -> int:
     wire = Wire()
     left, right = place.harness.open(wire), place.fresh()
     for client in (left, right):
-        client.survey([name])
+        client.survey({name: ""})
     wire.rewind()
     said: dict[str, StoreError | None] = {}
     enter = _entrant(place, act if act in ("create", "fence") else "update", name, version, who="right", store=right)
@@ -101,7 +101,7 @@ def _entrant(place: Place, act: str, name: str, version: Version | None, *, who:
     assert version is not None
     if act == "restamp":
         return lambda: store.restamp(name, stamp(letter), expect=version, tags={})
-    return lambda: store.delete(name, expect=version)
+    return lambda: delete(store, name, expect=version)
 
 
 def _run(entrants: Iterable[Entrant]) -> Mapping[str, StoreError | None]:
@@ -128,7 +128,7 @@ def _judge(place: Place, act: str, name: str, said: Mapping[str, StoreError | No
     if act in ("create", "update", "fence") and place.traits.checked:
         assert len(winners) == 1, "both were told that they wrote, and one value is lost"
     if act == "fence":
-        stands = place.fresh().survey([]).fences[fence().owner]
+        stands = place.fresh().survey({}).fences[fence().owner]
         assert stands in [fence(_LETTERS[who]) for who in winners]
         return
     seen, live = place.see(name), place.outside.peek(name)

@@ -10,7 +10,7 @@ from sopsync.change import Action, Change
 from sopsync.model import Payload, State
 from sopsync.stores.testing.driver import FENCE, Run, Want, glance, reconcile
 from sopsync.stores.testing.harness import Harness, Wire
-from sopsync.stores.testing.place import MARK, OURS, Place, stamp
+from sopsync.stores.testing.place import MARK, OURS, Place, delete, stamp
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def _drifted(place: Place, name: str) -> None:
 
 def _deleted(place: Place, name: str) -> None:
     _applied(place, name)
-    place.store.delete(name, expect=place.version(name))
+    delete(place.store, name, expect=place.version(name))
 
 
 SCENARIOS: Mapping[str, Scenario] = {

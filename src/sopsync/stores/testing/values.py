@@ -8,7 +8,7 @@ import pytest
 
 from sopsync.errors import Rejected
 from sopsync.model import Payload, Secret, State
-from sopsync.stores.testing.place import Empty, Place, one, several
+from sopsync.stores.testing.place import Empty, Place, delete, one, several
 
 _TEXTS = (
     "plain",
@@ -85,11 +85,11 @@ class ValueLaws:
             assert re.fullmatch(place.traits.name_pattern, name)
             place.write(name, one(name))
         # all at once: none is mistaken for another
-        seen = {entry.name: entry for entry in place.fresh().survey([]).entries}
+        seen = {entry.name: entry for entry in place.fresh().survey({}).entries}
         for name in names:
             assert place.holds(name, one(name)), f"lost under an odd name: {name!a}"
             assert seen[name].vouched
-            place.store.delete(name, expect=place.version(name))
+            delete(place.store, name, expect=place.version(name))
             assert place.see(name).state is not State.PRESENT
 
     def test_a_name_against_the_rules_is_refused(self, empty: Empty) -> None:

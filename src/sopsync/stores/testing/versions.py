@@ -8,7 +8,7 @@ import pytest
 
 from sopsync.errors import Conflict
 from sopsync.model import State, Version
-from sopsync.stores.testing.place import NO_VERSION, Empty, Place, fence, stamp, told
+from sopsync.stores.testing.place import NO_VERSION, Empty, Place, delete, fence, stamp, told
 
 _HOLDS = {
     ("absent", "write", "none"),
@@ -78,7 +78,7 @@ class VersionLaws:
         place = Place(empty())
         name = place.harness.name("entry")
         version = place.write(name, place.some("one"))
-        place.store.delete(name, expect=version)
+        delete(place.store, name, expect=version)
         seen = place.see(name)
         assert place.outside.peek(name) is None
         assert not seen.vouched
@@ -110,14 +110,14 @@ class VersionLaws:
     def test_a_fence_moves_only_from_where_it_was_seen(self, empty: Empty) -> None:
         place = Place(empty())
         first, second, theirs = fence("a"), fence("b"), fence("e", "contract/theirs")
-        assert place.store.survey([]).fences == {}
+        assert place.store.survey({}).fences == {}
         _conflict(lambda: place.store.raise_fence(second, expect=first))
         place.store.raise_fence(first, expect=None)
         place.store.raise_fence(theirs, expect=None)
         _conflict(lambda: place.store.raise_fence(second, expect=None))
         place.store.raise_fence(second, expect=first)
         _conflict(lambda: place.store.raise_fence(first, expect=first))
-        survey = place.fresh().survey([])
+        survey = place.fresh().survey({})
         assert survey.fences == {second.owner: second, theirs.owner: theirs}
         assert survey.entries == (), "a fence is not an entry"
 
@@ -136,7 +136,7 @@ def _bring_about(place: Place, name: str, state: str) -> dict[str, Version | Non
     before = place.write(name, place.some("before"))
     now = place.write(name, place.some("now"), expect=before)
     if state == "deleted":
-        place.store.delete(name, expect=now)
+        delete(place.store, name, expect=now)
     return {"none": None, "now": now, "before": before, "never": NO_VERSION}
 
 
@@ -148,7 +148,7 @@ def _deed(place: Place, name: str, deed: str, expect: Version | None) -> Callabl
         case "restamp":
             return lambda: place.store.restamp(name, stamp("b"), expect=expect, tags={})
         case "delete":
-            return lambda: place.store.delete(name, expect=expect)
+            return lambda: delete(place.store, name, expect=expect)
         case _:
             return lambda: place.store.read(name, expect=expect)
 

@@ -9,7 +9,7 @@ import pytest
 from sopsync.errors import Conflict
 from sopsync.model import Observed, Origin, Stamp, State
 from sopsync.stores.testing.deeds import DEEDS, possible
-from sopsync.stores.testing.place import COMMIT, NO_VERSION, OURS, THEIRS, Empty, Place, one, stamp
+from sopsync.stores.testing.place import COMMIT, NO_VERSION, OURS, THEIRS, Empty, Place, delete, one, stamp
 
 
 class WitnessLaws:
@@ -19,7 +19,7 @@ class WitnessLaws:
         place = Place(empty())
         name = place.harness.name("nowhere")
         for _ in range(2):
-            survey = place.fresh().survey([name])
+            survey = place.fresh().survey({name: ""})
             assert survey.entries == (Observed(name, State.ABSENT),)
             assert survey.fences == {}
 
@@ -31,7 +31,7 @@ class WitnessLaws:
             place.write(name, place.some(name))
         place.write(word("theirs"), place.some("theirs"), stamp(owner=THEIRS))
         place.outside.put(word("stranger"), place.some("stranger"))
-        survey = place.fresh().survey([word("stranger"), word("nowhere"), ours[0]])
+        survey = place.fresh().survey(dict.fromkeys([word("stranger"), word("nowhere"), ours[0]], ""))
         seen = {entry.name: entry for entry in survey.entries}
         assert len(seen) == len(survey.entries), "a name was said twice"
         assert all(seen[name].vouched and seen[name].owner == OURS for name in ours)
@@ -112,7 +112,7 @@ class WitnessLaws:
             with place.refuses(name, Conflict), place.changes_nothing(name):
                 place.store.restamp(name, stamp(), expect=NO_VERSION, tags={})
             with place.refuses(name, Conflict), place.changes_nothing(name):
-                place.store.delete(name, expect=NO_VERSION)
+                delete(place.store, name, expect=NO_VERSION)
             # asked to by a plan that knows what it takes over, it does
             place.write(name, place.some("ours"), expect=place.version(name))
             assert (place.see(name).owner, place.see(name).vouched) == (OURS, True)
@@ -122,7 +122,7 @@ class WitnessLaws:
         name = place.harness.name("entry")
         version = place.write(name, one("shown"))
         store = place.fresh()
-        shown = [repr(store), str(store), repr(store.survey([name])), repr(list(store.history(name)))]
+        shown = [repr(store), str(store), repr(store.survey({name: ""})), repr(list(store.history(name)))]
         shown += [repr(store.read(name, expect=version)), repr(vars(store)) if hasattr(store, "__dict__") else ""]
         assert not any("canary-" in text for text in shown)
 

@@ -1,0 +1,109 @@
+"""What AWS's answers, and its silence, mean for the reader. Texts of AWS are recognised, never quoted.
+
+Codes: https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html,
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html, and each operation's own page.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
+
+THROTTLED = frozenset({
+    "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "TooManyUpdates",
+    "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "PriorRequestNotComplete",
+})  # fmt: skip
+"""A positive no: nothing was done, and the same call may be made again, whatever it is."""
+_LOGIN = frozenset({
+    "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure",
+    "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationToken", "IncompleteSignature",
+    "MissingAuthenticationTokenException", "RequestExpired",
+})  # fmt: skip
+_DENIED = frozenset(
+    {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "OptInRequired"}
+)
+_TAKEN = frozenset({"ParameterAlreadyExists", "ResourceExistsException"})
+_GONE = frozenset({"ParameterNotFound", "ParameterVersionNotFound", "ResourceNotFoundException"})
+_KEY = frozenset({"InvalidKeyId", "DecryptionFailure", "EncryptionFailure", "KMSInvalidStateException"})
+_NEEDS = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)(?: on resource: ([\w:/.*+=,@-]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call was going, for messages: the store, the entry, and the action it needs to be allowed."""
+
+    store: str
+    name: str = ""
+    action: str = ""
+    """Such as `ssm:PutParameter`."""
+
+    def conflict(self, what: str) -> Conflict:
+        return Conflict(what, store=self.store, name=self.name, hint="plan again")
+
+    def denied(self, what: str, hint: str) -> Denied:
+        return Denied(what, store=self.store, name=self.name, hint=hint)
+
+    def rejected(self, what: str, hint: str) -> Rejected:
+        return Rejected(what, store=self.store, name=self.name, hint=hint)
+
+    def unavailable(self, what: str, hint: str = "retry") -> Unavailable:
+        return Unavailable(what, store=self.store, name=self.name, hint=hint)
+
+
+def refusal(code: str, message: str, status: int, place: Place) -> StoreError:
+    """An answer that nobody expected, as the error it stands for. `status`: of HTTP."""
+    if code in THROTTLED:
+        return place.unavailable("too many requests", "retry later; rates: in the config sets the pace")
+    if code in _LOGIN:
+        return Place(place.store).denied("the credentials are not valid, or have expired", "log in to AWS again")
+    if code in _DENIED:
+        return _denied(message, place)
+    if code in _TAKEN:
+        return place.conflict("planned on nothing, found something else")
+    if code in _GONE:
+        return place.conflict("deleted meanwhile")
+    if code in _KEY:
+        return place.rejected(
+            f"the KMS key cannot be used ({code})", "look at kms_key: is it there, enabled, and ours?"
+        )
+    shown = re.sub(r"[^A-Za-z.]", "", code) or "no code"
+    if status >= 500 or not code:
+        return place.unavailable(f"AWS failed ({shown})")
+    return place.rejected(f"AWS takes the request for a bad one ({shown})", "look at its name, value, tags and options")
+
+
+def _denied(message: str, place: Place) -> Denied:
+    """AWS names the action that is missing, which need not be the one that was called: kms:Decrypt, sts:AssumeRole."""
+    found = _NEEDS.search(message)
+    action, on = (found[1], found[2]) if found else (place.action, None)
+    if not found and "KMS" in message:
+        return place.denied("access to the KMS key is denied", "grant kms:Decrypt and kms:GenerateDataKey on it")
+    return place.denied(
+        f"not allowed: {action}", f"grant {action}{f' on {on}' if on else ''}; sopsync policy prints all"
+    )
+
+
+def silence(error: Exception, place: Place) -> StoreError:
+    """What botocore raised instead of an answer, by its class. Its text may quote what was to be sent."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: not every version of botocore has them all
+    whole = Place(place.store)
+    if kinds & {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"}:
+        return whole.denied("no AWS credentials", "log in to AWS, or set AWS_PROFILE")
+    if kinds & {"SSOError", "TokenRetrievalError", "LoginError"}:
+        return whole.denied("the AWS login has expired", "aws sso login")
+    if "ProfileNotFound" in kinds:
+        return whole.denied("there is no such AWS profile", "look at profile, and AWS_PROFILE")
+    if kinds & {"NoRegionError", "InvalidRegionError"}:
+        return whole.rejected("no AWS region", "set region, or AWS_REGION")
+    if "SSLError" in kinds:
+        return whole.rejected("the server's certificate is not trusted", "look at endpoint_url, and AWS_CA_BUNDLE")
+    if kinds & {"ParamValidationError", "UnknownEndpointError", "EndpointProviderError"}:
+        what = f"the request cannot be made ({type(error).__name__})"
+        return place.rejected(what, "look at its name, value, tags and options")
+    if kinds & {"ConnectTimeoutError", "ReadTimeoutError"}:
+        return place.unavailable("no answer in time")
+    if kinds & {"HTTPClientError", "ConnectionError"}:
+        return place.unavailable("no connection to AWS", "look at region, endpoint_url and network, then retry")
+    return place.unavailable(f"the request could not be made ({type(error).__name__})")
