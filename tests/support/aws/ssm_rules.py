@@ -16,7 +16,7 @@ from tests.support.aws.wire import Call, Refusal, constraint
 
 STANDARD, ADVANCED, INTELLIGENT = "Standard", "Advanced", "Intelligent-Tiering"
 LIMITS = {STANDARD: 4096, ADVANCED: 8192}
-"""Bytes of a value: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
+"""https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html, in bytes."""
 
 _PARTS = (
     'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths '
@@ -34,7 +34,7 @@ def name(call: Call, given: str) -> str:
     first, rest = given.lstrip("/").split("/", 1)[0].lower(), given.lstrip("/")
     if first == "aws" and "/" in rest:
         raise Refusal("AccessDeniedException", f"No access to reserved parameter name: {given}.")
-    if first.startswith("ssm") or first.startswith("aws"):
+    if first.startswith(("aws", "ssm")):
         raise Refusal(
             "ValidationException", 'Parameter name: can\'t be prefixed with "aws" or "ssm" (case-insensitive).'
         )

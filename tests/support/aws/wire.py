@@ -50,7 +50,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An answer that a test wants instead of the right one. `happens`: the call takes effect, only its answer is lost."""
+    """An answer that a test wants instead of the right one. `happens`: the call takes effect, its answer is lost."""
 
     code: str
     message: str = ""
