@@ -16,7 +16,7 @@ from tests.support.aws.wire import Call, Refusal, constraint
 
 STANDARD, ADVANCED, INTELLIGENT = "Standard", "Advanced", "Intelligent-Tiering"
 LIMITS = {STANDARD: 4096, ADVANCED: 8192}
-"""https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html, in bytes."""
+"""Bytes of a value (parameter-store-advanced-parameters.html of the same guide)."""
 
 _PARTS = (
     'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths '
