@@ -58,7 +58,9 @@ def rows() -> tuple[list[Row], list[str]]:
         env, recipient = _environment(url, place)
         for kind in STORES:
             repo = _repository(place / kind, kind, recipient, files=100)
-            first = seconds(lambda repo=repo: command([*SOPSYNC, "apply", "--yes", "-q"], cwd=repo.path, env=env), times=1)
+            first = seconds(
+                lambda repo=repo: command([*SOPSYNC, "apply", "--yes", "-q"], cwd=repo.path, env=env), times=1
+            )
             made += _peers(kind, first, repo, env)
             lines.append(_plan(kind, repo, env, 1_000))
             lines.append(_plan(kind, _grown(place, kind, recipient, env), env, 10_000))
@@ -142,7 +144,9 @@ def _cpu(url: str) -> list[Row]:
     for kind, service in (("aws-ssm", "ssm"), ("aws-secretsmanager", "secretsmanager")):
         raw = {"type": kind, "region": "us-east-1", "rates": _rates(kind)}
         store = KINDS[kind].open(
-            "cloud", KINDS[kind].settings.model_validate(raw), Context(lambda _r: None, environ, Path())  # type: ignore[arg-type,return-value]
+            "cloud",
+            KINDS[kind].settings.model_validate(raw),
+            Context(lambda _r: None, environ, Path()),  # type: ignore[arg-type,return-value]
         )
         client = boto3.client(
             service, region_name="us-east-1", endpoint_url=url,
@@ -156,9 +160,13 @@ def _cpu(url: str) -> list[Row]:
 
         def bare(i: int, client: Any = client, slash: str = slash, service: str = service) -> None:
             if service == "ssm":
-                client.put_parameter(Name=f"{slash}cpu/bare/{i}", Value="canary-v", Type="SecureString", Description="d" * 200)
+                client.put_parameter(
+                    Name=f"{slash}cpu/bare/{i}", Value="canary-v", Type="SecureString", Description="d" * 200
+                )
             else:
-                client.create_secret(Name=f"cpu/bare/{i}", SecretString="canary-v", Tags=[{"Key": "a", "Value": "d" * 200}])
+                client.create_secret(
+                    Name=f"cpu/bare/{i}", SecretString="canary-v", Tags=[{"Key": "a", "Value": "d" * 200}]
+                )
 
         calls = store.calls
         mine, theirs = _cpu_of(ours), _cpu_of(bare)
@@ -255,8 +263,22 @@ def _peer_bin() -> Path:
     at = ROOT / "bench/.work/peers"
     if not (at / "bin/credstash").exists():
         venv.create(at, with_pip=True, clear=True)
-        command([str(at / "bin/python"), "-m", "pip", "install", "-q", "--only-binary", ":all:", "awscli", "moto[server]"])
-        command([str(at / "bin/python"), "-m", "pip", "install", "-q", "--no-binary", "credstash", "credstash", "setuptools<81"])
+        command(
+            [str(at / "bin/python"), "-m", "pip", "install", "-q", "--only-binary", ":all:", "awscli", "moto[server]"]
+        )
+        command(
+            [
+                str(at / "bin/python"),
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--no-binary",
+                "credstash",
+                "credstash",
+                "setuptools<81",
+            ]
+        )
     return at / "bin"
 
 
