@@ -1,7 +1,7 @@
 """sopsync in AWS against the loops it replaces: first apply, no-op plan, and the client's CPU a call, on a local moto.
 
-The server is not AWS: it answers at once, where AWS lets three parameters a second through. So what counts here is calls
-and CPU; wall time tells how much of it is waiting for a server that does the same work for both.
+The server is not AWS: it answers at once, where AWS lets three parameters a second through. So what counts here is
+calls and CPU; wall time tells how much of it is waiting for a server that does the same work for both.
 """
 
 from __future__ import annotations
