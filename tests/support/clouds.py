@@ -1,4 +1,4 @@
-"""A stage in an AWS account of its own, with a foreign hand in it: where stories and trials of AWS stores are played."""
+"""A stage in an AWS account of its own, and a foreign hand in it: where stories and trials of AWS stores are played."""
 
 from __future__ import annotations
 
