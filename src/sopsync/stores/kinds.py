@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from sopsync.errors import Rejected
+from sopsync.grants import Grant, Route
 from sopsync.model import Sealer, Traits
 from sopsync.stores.base import Store
 from sopsync.stores.local_settings import LOCAL, LocalSettings
+from sopsync.stores.vault_policy import grants as vault_grants
 from sopsync.stores.vault_settings import VAULT, VaultSettings
 
 
@@ -40,6 +42,8 @@ class Kind:
     places: Callable[[Any], Collection[tuple[str, ...]]] = lambda _settings: ()
     """settings → where entries are, each place with its widest part first: of two stores neither may be within the
     other, or one would take the other's entries for unwanted ones. Empty: nothing is known."""
+    grants: Callable[[str, Any, Sequence[Route]], Iterable[Grant]] = lambda _name, _settings, _routes: ()
+    """(name, settings, what may be written) → what each role must be allowed to do. Empty: nobody can be asked."""
 
 
 def _local(name: str, settings: LocalSettings, context: Context) -> Store:
@@ -69,5 +73,5 @@ def _subtree(settings: VaultSettings) -> Collection[tuple[str, ...]]:
 
 KINDS: Mapping[str, Kind] = {
     "local": Kind(LOCAL, LocalSettings, _local, _file),
-    "vault": Kind(VAULT, VaultSettings, _vault, _subtree),
+    "vault": Kind(VAULT, VaultSettings, _vault, _subtree, vault_grants),
 }
