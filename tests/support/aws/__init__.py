@@ -4,8 +4,8 @@
         cloud.client("ssm").put_parameter(Name="/app/x", Value="canary-1", Type="SecureString")
         cloud.environ()      # for a child process, or for sopsync's Context.environ
 
-Tests that share a server are kept apart by the account: `cloud.fresh()` is one that nobody has used. The access key itself
-carries it (callers.py), so it costs nothing: no call, no role. Regions keep apart as well.
+Tests that share a server are kept apart by the account: `cloud.fresh()` is one that nobody has used. The access key
+itself carries it (callers.py), so it costs nothing: no call, no role. Regions keep apart as well.
 
 moto's data belong to the process: two servers in one process show the same accounts, with switches of their own.
 """
@@ -43,7 +43,7 @@ class Aws(Switches):
     _lock: Any = field(default_factory=threading.Lock)
 
     def environ(self, *, account: str = ACCOUNT, region: str = REGION) -> dict[str, str]:
-        """AWS_* variables of sopsync itself (`user/sopsync`, an administrator), for a child process or Context.environ."""
+        """AWS_* variables of sopsync (`user/sopsync`, an administrator), for a child process or Context.environ."""
         return self._environ(access_key(account, US), region)
 
     def client(self, service: str, *, region: str = REGION, account: str = ACCOUNT) -> Any:
@@ -70,8 +70,8 @@ class Aws(Switches):
         """An account that nobody in this process has used."""
         return str(next(_accounts))
 
-    def lag(self, on: bool = True) -> None:  # noqa: FBT002 - a switch
-        """From now on ListSecrets answers from what there is now; off: from what is there. DescribeSecret is never late."""
+    def lag(self, on: bool = True) -> None:
+        """From now on ListSecrets shows what there is now; off: what there is. DescribeSecret is never late."""
         from tests.support.aws.lag import snapshot
 
         self.lagging = snapshot() if on else None

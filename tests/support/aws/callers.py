@@ -43,7 +43,7 @@ class Callers:
         return arn
 
     def assume(self, role: str, session: str) -> tuple[str, str, str]:
-        """(access key, session token, ARN of the session) for this role; a strict server knows only roles added to it."""
+        """(access key, session token, ARN of the session) for this role."""
         account, name = role.split(":")[4], role.rsplit("/", 1)[-1]
         arn = f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
         key = self._add("ASIA", Caller(arn, account, self._roles.get(role)))

@@ -44,8 +44,8 @@ def verdict(
 
 
 def message(caller: Caller, action: str, shown: str | None, why: str) -> str:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html; an action that cannot be limited
-    to a resource names none in some services."""
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html; an action that cannot be
+    limited to a resource names none in some services."""
     on = f" on resource: {shown}" if shown else ""
     return f"User: {caller.arn} is not authorized to perform: {action}{on} {why}"
 

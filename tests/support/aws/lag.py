@@ -1,12 +1,12 @@
 """ListSecrets as it was: "ListSecrets is eventually consistent, however, and it might not reflect changes from the last
-five minutes" (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html). A switch, no clock."""
+five minutes" (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html). A switch."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
-from moto.secretsmanager.models import secretsmanager_backends
+from moto.secretsmanager import models
 
 Snapshot = dict[tuple[str, str], list[Any]]
 """(account, region) -> copies of moto's secrets."""
@@ -14,9 +14,10 @@ Snapshot = dict[tuple[str, str], list[Any]]
 
 def snapshot() -> Snapshot:
     """Everything there is now, in a copy that later changes do not reach."""
+    backends: Any = models.secretsmanager_backends
     return {
         (account, region): [_copy(secret) for secret in dict.values(backend.secrets)]
-        for account, region, backend in list(secretsmanager_backends.iter_backends())
+        for account, region, backend in list(backends.iter_backends())
     }
 
 

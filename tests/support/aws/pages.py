@@ -29,9 +29,9 @@ def page(
     bad_token: Refusal,
     reverse: bool = False,
 ) -> tuple[list[Key], str | None]:
-    """The wanted ones of the next `size` keys, and the token for what follows. `keys` are sorted; JSON can hold them."""
+    """The next `size` wanted keys, and the token for what follows. `keys` are sorted; JSON can hold them."""
     number, last = _opened(call, bad_token)
-    rest = list(keys) if last is None else [key for key in keys if (key < last if reverse else key > last)]  # type: ignore[operator]
+    rest = list(keys) if last is None else [key for key in keys if (key < last if reverse else key > last)]
     if short:
         # filters apply after the cut, so that a filtered page can be empty; each third page has nothing in any case
         cut = rest[: 0 if number % 3 == 0 else max(1, size // 2)]

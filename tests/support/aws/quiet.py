@@ -1,6 +1,6 @@
 """boto3 clients of the tests themselves, which log nothing: at DEBUG botocore logs whole requests and answers.
 
-Only calls through these clients are quiet. What the code under test logs through botocore is still seen by the leak guard.
+Only calls through these clients are quiet: the leak guard still sees what the code under test logs through botocore.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Staging labels: which version has which, as pure functions over {version id: [labels]}.
 
-moto 5.2.5 loses the labels of the version that AWSCURRENT leaves, and after UpdateSecretVersionStage can leave AWSCURRENT on
-two versions. The rules are those of
+moto 5.2.5 loses the labels of the version that AWSCURRENT leaves, and after UpdateSecretVersionStage can leave
+AWSCURRENT on two versions. The rules are those of
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html and
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html.
 """
@@ -36,8 +36,8 @@ def put(stages: Mapping[str, Sequence[str]], version: str, labels: Sequence[str]
 
 
 def update(stages: Mapping[str, Sequence[str]], label: str, *, source: str | None, target: str | None) -> Stages:
-    """UpdateSecretVersionStage. Refusal InvalidParameterException: `source` must be named, and hold the label, where the
-    label is on another version; AWSCURRENT can be moved, but not taken away."""
+    """UpdateSecretVersionStage. Refusal InvalidParameterException: `source` must be named, and hold the label, where
+    the label is on another version; AWSCURRENT can be moved, but not taken away."""
     now = holder(stages, label)
     for version in filter(None, (source, target)):
         if version not in stages:

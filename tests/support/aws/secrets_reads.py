@@ -42,9 +42,7 @@ def _value(call: Call, secret_id: str, version: str | None, stage: str | None) -
     found = version or holder(stages, stage or CURRENT)
     if found not in stages:
         asked = f"VersionId: {version}" if version else f"staging label: {stage or CURRENT}"
-        raise Refusal(
-            "ResourceNotFoundException", f"Secrets Manager can't find the specified secret value for {asked}"
-        )
+        raise Refusal("ResourceNotFoundException", f"Secrets Manager can't find the specified secret value for {asked}")
     store.use_key(call, secret, "kms:Decrypt")
     held = secret.versions[found]
     value = {"SecretString": held["secret_string"]} if "secret_string" in held else {}
@@ -96,8 +94,8 @@ def list_secret_version_ids(call: Call, on: Switches) -> Json:
 
 
 def list_secrets(call: Call, on: Switches) -> Json:
-    """Filters as moto knows them (secretsmanager/list_secrets/filters.py); sorted, in pages of up to 100, and late while
-    the lag is on."""
+    """Filters as moto knows them (secretsmanager/list_secrets/filters.py); sorted, in pages of up to 100, and late
+    while the lag is on."""
     body = call.body
     size = secrets_rules.page_size(body)
     filters = body.get("Filters") or []

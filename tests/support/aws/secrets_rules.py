@@ -1,7 +1,7 @@
 """What Secrets Manager refuses before it does anything: pure functions of the request and of the secret.
 
-Sources, unless a function names another: botocore's secretsmanager model (the operation's text, and the `min`, `max` and
-`pattern` of its shapes) and https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html.
+Sources, unless a function names another: botocore's secretsmanager model (the operation's text, and the `min`, `max`
+and `pattern` of its shapes) and https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def alive(secret: Any, *, change: bool = True) -> None:
 
 
 def own(secret: Any) -> None:
-    """https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html; replicas are read-only."""
+    """https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html; replicas: read-only."""
     if secret.owning_service:
         raise Refusal(
             "InvalidRequestException",
@@ -101,7 +101,9 @@ def own(secret: Any) -> None:
 def page_size(body: Mapping[str, Any]) -> int:
     size = body.get("MaxResults") or 100
     if not 1 <= size <= 100:
-        raise Refusal("ValidationException", constraint("maxResults", "have value less than or equal to 100", str(size)))
+        raise Refusal(
+            "ValidationException", constraint("maxResults", "have value less than or equal to 100", str(size))
+        )
     return int(size)
 
 

@@ -70,7 +70,7 @@ def use_key(call: Call, secret: Any, *actions: str, key: str | None = None) -> N
 
 
 def shown(secret: Any, *, key: str) -> Json:
-    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_SecretListEntry.html and API_DescribeSecret.html.
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_SecretListEntry.html, API_DescribeSecret.html.
 
     `key`: SecretVersionsToStages or VersionIdsToStages. Versions without labels are deprecated, and not among them."""
     labelled = {version: labels for version, labels in stages(secret).items() if labels}

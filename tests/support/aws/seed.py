@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.secretsmanager.models import FakeSecret
-from moto.ssm.models import Parameter
+from moto.ssm import models as ssm_models
 
 from tests.support.aws import secrets_labels, secrets_store, ssm_store
 from tests.support.aws.wire import Call, Json
@@ -21,9 +21,10 @@ def parameters(call: Call, rows: Iterable[Json]) -> None:
 
     Only that one version is there. Nothing is checked; a name that is there is replaced."""
     store = ssm_store.backend(call)
+    parameter: Any = ssm_models.Parameter  # mypy takes it for abstract
     for row in rows:
         kind = row.get("type", "SecureString")
-        made: Any = Parameter(
+        made = parameter(
             account_id=call.account,
             name=row["name"],
             value=row["value"],

@@ -19,8 +19,17 @@ from urllib.parse import parse_qsl
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.support.aws import needs, secrets_reads, secrets_rules, secrets_store, secrets_writes, sts, tagging
-from tests.support.aws import ssm_reads, ssm_writes
+from tests.support.aws import (
+    needs,
+    secrets_reads,
+    secrets_rules,
+    secrets_store,
+    secrets_writes,
+    ssm_reads,
+    ssm_writes,
+    sts,
+    tagging,
+)
 from tests.support.aws.callers import Callers
 from tests.support.aws.wire import Call, Caller, Fault, Json, Refusal, Switches
 
@@ -42,7 +51,7 @@ class App:
 
     def __init__(self, switches: Switches, callers: Callers, *, strict: bool) -> None:
         self._on, self._callers, self._strict = switches, callers, strict
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto: Any = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
         self.crashes: list[str] = []
 
@@ -55,7 +64,9 @@ class App:
             if not service:
                 service = "sts" if operation.startswith("AssumeRole") else ""
             if not operation or not service:
-                return self._moto(environ, respond)
+                return self._forward(environ, respond)
+            if waiting := self._on.before.get(operation):
+                waiting.pop(0)()  # not under the lock: it makes calls of its own
             with self._lock:
                 self._on.calls.append((service, operation))
                 self._throttle(service, operation)
@@ -64,13 +75,17 @@ class App:
                 answer = self._faulted(call)
             if answer is None:
                 environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.account
-                return self._moto(environ, respond)
+                return self._forward(environ, respond)
             return _sent(respond, 200, answer)
         except Refusal as refusal:
             return _refused(respond, service, refusal)
         except Exception as error:  # noqa: BLE001 - told by the test that uses the server, without the message
             self.crashes.append("".join([type(error).__name__, "\n", *traceback.format_tb(error.__traceback__)]))
             return _refused(respond, service, Refusal("InternalFailure", "the fake itself failed", 500))
+
+    def _forward(self, environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self._moto(environ, respond)
+        return answer
 
     def _caller(self, service: str, operation: str, key: str, environ: dict[str, Any]) -> Caller:
         if not key and operation == "AssumeRoleWithWebIdentity":
@@ -107,7 +122,7 @@ class App:
             made: Json = ours(call, self._on)
         except Refusal:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - sorted by _from_moto
             raise _from_moto(error) from None
         return json.dumps(made)
 
@@ -119,7 +134,7 @@ def _leave_to_moto(call: Call) -> None:
 
 
 def _from_moto(error: Exception) -> Exception:
-    """moto's own refusals (ServiceException and JsonRESTError, moto/core/exceptions.py) as ours; anything else as it is."""
+    """moto's refusals (ServiceException and JsonRESTError, moto/core/exceptions.py) as ours; anything else as it is."""
     code = getattr(error, "error_type", None) or getattr(error, "code", None)
     return Refusal(str(code), str(getattr(error, "message", ""))) if isinstance(code, str) else error
 

@@ -1,7 +1,7 @@
 """ParameterFilters of DescribeParameters and GetParametersByPath.
 
-Their limits are checked by moto (ssm/models.py, `_validate_parameter_filters`), which has AWS's words; what they select is
-https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-search.html.
+Their limits are checked by moto (ssm/models.py, `_validate_parameter_filters`), which has AWS's words; what they
+select is https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-search.html.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def get_parameters(call: Call, on: Switches) -> Json:
 
 
 def _selected(call: Call, name: str) -> tuple[Any, str]:
-    """(the version that `name`, `name:VERSION` or `name:LABEL` means, its selector). An ARN may take the name's place."""
+    """(the version that `name`, `name:VERSION` or `name:LABEL` means, its selector). `name` may be an ARN."""
     match = re.fullmatch(r"((?:arn:[^/]*:parameter)?[^:]*)(:.+)?", name)
     if match is None:
         raise Refusal("ValidationException", "Invalid parameter name.")
@@ -64,7 +64,7 @@ def _read(call: Call, parameter: Any, selector: str = "") -> Json:
 
 
 def _value(call: Call, parameter: Any) -> str:
-    """Without decryption a SecureString is KMS's ciphertext, the same at each read of a version. moto shows the value."""
+    """Undecrypted, a SecureString is KMS's ciphertext, the same at each read of a version. moto shows the value."""
     if parameter.parameter_type != "SecureString":
         return str(parameter.value)
     if call.body.get("WithDecryption"):

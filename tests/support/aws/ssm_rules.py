@@ -16,11 +16,12 @@ from tests.support.aws.wire import Call, Refusal, constraint
 
 STANDARD, ADVANCED, INTELLIGENT = "Standard", "Advanced", "Intelligent-Tiering"
 LIMITS = {STANDARD: 4096, ADVANCED: 8192}
-"""Bytes of a value: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html."""
+"""Bytes of a value (parameter-store-advanced-parameters.html of the same guide)."""
 
 _PARTS = (
-    'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths '
-    "divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_"
+    'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of '
+    "sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 "
+    "symbols .-_"
 )
 
 
@@ -34,7 +35,7 @@ def name(call: Call, given: str) -> str:
     first, rest = given.lstrip("/").split("/", 1)[0].lower(), given.lstrip("/")
     if first == "aws" and "/" in rest:
         raise Refusal("AccessDeniedException", f"No access to reserved parameter name: {given}.")
-    if first.startswith("ssm") or first.startswith("aws"):
+    if first.startswith(("aws", "ssm")):
         raise Refusal(
             "ValidationException", 'Parameter name: can\'t be prefixed with "aws" or "ssm" (case-insensitive).'
         )

@@ -1,4 +1,4 @@
-"""STS as a client of the two stores uses it: who am I, and sessions of a role. moto asks its own IAM, which is empty here.
+"""STS as a client of the stores uses it: who am I, and sessions of a role. moto asks its own IAM, empty here.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, in the query protocol.
 """
@@ -47,6 +47,5 @@ def refused(refusal: Refusal) -> str:
 
 
 def _wrapped(operation: str, inside: str) -> str:
-    return (
-        f'<{operation}Response xmlns="{_NAMESPACE}"><{operation}Result>{inside}</{operation}Result></{operation}Response>'
-    )
+    result = f"<{operation}Result>{inside}</{operation}Result>"
+    return f'<{operation}Response xmlns="{_NAMESPACE}">{result}</{operation}Response>'

@@ -1,4 +1,4 @@
-"""The Resource Groups Tagging API over parameters and secrets. moto 5.2.5 asks every backend there is, and imports them."""
+"""The Resource Groups Tagging API over parameters and secrets. moto 5.2.5 imports and asks every backend there is."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _selected(kind: str, arn: str, tags: Mapping[str, str], body: Mapping[str, A
     kinds, arns = body.get("ResourceTypeFilters") or [], body.get("ResourceARNList") or []
     return (
         bool(tags)
-        and (not kinds or any(kind == one or kind.split(":")[0] == one for one in kinds))
+        and (not kinds or any(kind == one or kind.split(":", maxsplit=1)[0] == one for one in kinds))
         and (not arns or arn in arns)
         and all(
             each["Key"] in tags and (not each.get("Values") or tags[each["Key"]] in each["Values"])
