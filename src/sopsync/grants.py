@@ -57,8 +57,6 @@ class Route:
     prune: bool = False
     options: tuple[tuple[str, Glob], ...] = ()
     """Write options of the store, by name."""
-    tags: bool = False
-    """The config gives them tags."""
 
 
 @dataclass(frozen=True, slots=True)

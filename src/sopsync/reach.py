@@ -65,7 +65,6 @@ def _route(target: Target, captures: Captures, config: Config) -> Route:
         owners=frozenset(owner.fill(captures) for owner in owners) if known else None,
         prune=target.prune,
         options=tuple(sorted((name, _glob(text, captures)) for name, text in target.options.items())),
-        tags=bool(target.tags),
     )
 
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from sopsync.errors import Rejected
 from sopsync.grants import Grant, Route
 from sopsync.model import Sealer, Traits
+from sopsync.stores.aws_ssm_policy import grants as ssm_grants
+from sopsync.stores.aws_ssm_settings import AWS_SSM, AwsSsmSettings
 from sopsync.stores.base import Store
 from sopsync.stores.local_settings import LOCAL, LocalSettings
 from sopsync.stores.vault_policy import grants as vault_grants
@@ -62,6 +64,15 @@ def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
     return open_vault(name, settings, context)
 
 
+def _ssm(name: str, settings: AwsSsmSettings, context: Context) -> Store:
+    try:
+        from sopsync.stores.aws_ssm import open_ssm
+    except ModuleNotFoundError:
+        raise Rejected("its client library is not installed", store=name, hint='pip install "sopsync[aws]"') from None
+
+    return open_ssm(name, settings, context)
+
+
 def _file(settings: LocalSettings) -> Collection[tuple[str, ...]]:
     return [(posixpath.normpath(settings.path),)]
 
@@ -71,7 +82,12 @@ def _subtree(settings: VaultSettings) -> Collection[tuple[str, ...]]:
     return [(settings.address.rstrip("/").lower(), settings.namespace or "", settings.mount, *prefix)]
 
 
+def _paths(settings: AwsSsmSettings) -> Collection[tuple[str, ...]]:
+    return [(*settings.where(), *path.split("/")[1:]) for path in settings.paths] or [settings.where()]
+
+
 KINDS: Mapping[str, Kind] = {
     "local": Kind(LOCAL, LocalSettings, _local, _file),
+    "aws-ssm": Kind(AWS_SSM, AwsSsmSettings, _ssm, _paths, ssm_grants),
     "vault": Kind(VAULT, VaultSettings, _vault, _subtree, vault_grants),
 }
