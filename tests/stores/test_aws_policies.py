@@ -166,6 +166,31 @@ def renamed(bench: Bench) -> None:
     bench.commit()
 
 
+def late_mirror(bench: Bench) -> None:
+    """What the fence's tags say is not what stands, as after a cut-off raise."""
+    bench.apply()
+    secrets = bench.client("secretsmanager")
+    name = next(one["Name"] for one in secrets.list_secrets()["SecretList"] if "sopsync-fence/" in one["Name"])
+    secrets.put_secret_value(SecretId=name, SecretString=secrets.get_secret_value(SecretId=name)["SecretString"])
+
+
+def deleted_outside(bench: Bench) -> None:
+    bench.apply()
+    bench.client("secretsmanager").delete_secret(SecretId="app/a")
+
+
+def replicated(bench: Bench) -> None:
+    bench.apply()
+    bench.configure(", replicas: us-east-1")
+    bench.commit()
+
+
+def withdrawn(bench: Bench) -> None:
+    bench.configure(", replicas: 'us-east-1, us-west-2'")
+    bench.commit()
+    replicated(bench)
+
+
 def with_key(option: str = "", alias: str = "") -> Callable[[Bench], None]:
     def prepare(bench: Bench) -> None:
         key = bench.key(alias)
@@ -205,18 +230,38 @@ SSM_KEY_ADVANCED: dict[tuple[str, str], Deed] = {
     ("SsmDecrypt", "kms:Decrypt"): (then(with_key(", tier: advanced", "alias/app"), first), "plan", VERIFY),
     ("SsmEncrypt", "kms:GenerateDataKey"): (with_key(", tier: advanced", "alias/app"), "apply", APPLY),
 }
-NEEDS = {"aws-ssm": [SSM, SSM_KEY, SSM_KEY_ADVANCED]}
-ALL = [(kind, *needed, *deed) for kind, tables in NEEDS.items() for table in tables for needed, deed in table.items()]
-EVERY_DEED: dict[str, list[Deed]] = {
-    "aws-ssm": [
-        *SSM.values(),
-        *SSM_KEY.values(),
-        *SSM_KEY_ADVANCED.values(),
-        (rotated, "apply", APPLY),
-        (renamed, "apply", APPLY),
-        (with_key(", tier: intelligent"), "apply", APPLY),
-    ],
+SECRETS: dict[tuple[str, str], Deed] = {
+    ("SecretsList", "secretsmanager:ListSecrets"): (first, "sealed", PLAN),
+    ("SecretsLook", "secretsmanager:DescribeSecret"): (edited, "sealed", PLAN),
+    ("SecretsReadFence", "secretsmanager:GetSecretValue"): (late_mirror, "sealed", PLAN),
+    ("SecretsRead", "secretsmanager:GetSecretValue"): (first, "plan", VERIFY),
+    ("SecretsWrite", "secretsmanager:CreateSecret"): (edited, "apply", APPLY),
+    ("SecretsWrite", "secretsmanager:PutSecretValue"): (edited, "apply", APPLY),
+    ("SecretsWrite", "secretsmanager:UpdateSecretVersionStage"): (edited, "apply", APPLY),
+    ("SecretsWrite", "secretsmanager:TagResource"): (rotated, "apply", APPLY),
+    ("SecretsWrite", "secretsmanager:UntagResource"): (untagged, "apply", APPLY),
+    ("SecretsWrite", "secretsmanager:RestoreSecret"): (deleted_outside, "apply", APPLY),
+    ("SecretsFence", "secretsmanager:CreateSecret"): (nothing, "apply", APPLY),
+    ("SecretsFence", "secretsmanager:PutSecretValue"): (edited, "apply", APPLY),
+    ("SecretsFence", "secretsmanager:UpdateSecretVersionStage"): (edited, "apply", APPLY),
+    ("SecretsFence", "secretsmanager:TagResource"): (edited, "apply", APPLY),
+    ("SecretsDelete", "secretsmanager:DeleteSecret"): (removed, "prune", APPLY),
 }
+SECRETS_KEY: dict[tuple[str, str], Deed] = {
+    ("SecretsDecrypt", "kms:Decrypt"): (then(with_key(), first), "plan", VERIFY),
+    ("SecretsEncrypt", "kms:GenerateDataKey"): (with_key(), "apply", APPLY),
+    ("SecretsEncrypt", "kms:Encrypt"): (then(first, with_key()), "apply", APPLY),
+    ("SecretsSetKey", "secretsmanager:UpdateSecret"): (then(first, with_key(alias="alias/app")), "apply", APPLY),
+}
+SECRETS_REPLICAS: dict[tuple[str, str], Deed] = {
+    ("SecretsReplicate", "secretsmanager:ReplicateSecretToRegions"): (replicated, "apply", APPLY),
+    ("SecretsReplicate", "secretsmanager:RemoveRegionsFromReplication"): (withdrawn, "apply", APPLY),
+}
+NEEDS = {
+    "aws-ssm": [SSM, SSM_KEY, SSM_KEY_ADVANCED],
+    "aws-secretsmanager": [SECRETS, SECRETS_KEY, SECRETS_REPLICAS],
+}
+ALL = [(kind, *needed, *deed) for kind, tables in NEEDS.items() for table in tables for needed, deed in table.items()]
 
 
 def a_bench(kind: str, tmp: Path, monkeypatch: pytest.MonkeyPatch, strict: Aws) -> Bench:
@@ -226,31 +271,50 @@ def a_bench(kind: str, tmp: Path, monkeypatch: pytest.MonkeyPatch, strict: Aws) 
     return bench
 
 
-@pytest.mark.parametrize(("kind", "deed"), [(kind, deed) for kind, deeds in EVERY_DEED.items() for deed in deeds])
-def test_each_role_can_do_its_work(
-    kind: str, deed: Deed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: Aws
-) -> None:
+@pytest.mark.parametrize("kind", NEEDS)
+def test_each_role_can_do_its_work(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: Aws) -> None:
     bench = a_bench(kind, tmp_path, monkeypatch, strict)
-    prepare, role, argv = deed
-    prepare(bench)
-    bench.become(bench.policy(role))
-    code, said = capture(argv)
-    assert code == 0, said
-    if role in ("apply", "prune"):
-        bench.become(bench.policy("plan"))
-        code, said = capture(["plan", "--verify", "-q"])
-        assert (code, said[:11]) == (0, "No changes."), said
+    stage, back = bench.stage, "restore" if kind == "aws-secretsmanager" else "create"
+
+    def run(role: str, argv: list[str], says: str) -> None:
+        bench.become(bench.policy(role))
+        code, said = capture([*argv, "-q"])
+        assert code == 0, f"{role}: {said}"
+        assert said.startswith(says), f"{role}: {said}"
+
+    bench.configure(", tags: {team: x}")
+    bench.commit()
+    run("sealed", PLAN, "Plan: 2 create.")
+    run("plan", ["plan"], "Plan: 2 create.")
+    run("apply", APPLY, "Applied: 2 create.")
+    run("sealed", PLAN, "No changes.")
+    stage.do_rotate(["api.yaml"])
+    bench.commit()
+    run("sealed", PLAN, "Plan: 2 update.")
+    run("apply", APPLY, "Applied: 2 restamp.")
+    bench.configure()
+    bench.commit(a="canary-new", c="canary-3")
+    run("apply", APPLY, "Applied: 1 create, 1 update, 1 restamp.")
+    stage.do_unset(["api.yaml", "b"])
+    bench.commit()
+    run("prune", APPLY, "Applied: 1 delete.")
+    bench.commit(b="canary-back")
+    run("apply", APPLY, f"Applied: 1 {back}.")
+    bench.configure(owner="acme2", previous="acme")
+    bench.commit()
+    run("apply", APPLY, "Applied: 3 restamp.")
+    run("plan", VERIFY, "No changes. 3 entries verified by value.")
 
 
 @pytest.mark.parametrize(("kind", "sid", "action", "prepare", "role", "argv"), ALL)
 def test_less_is_not_enough(
+    *,
     kind: str,
     sid: str,
     action: str,
     prepare: Callable[[Bench], None],
     role: str,
     argv: list[str],
-    *,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     strict: Aws,
@@ -263,7 +327,7 @@ def test_less_is_not_enough(
     code, said = capture(argv)
     assert code in (1, 3), said
     assert action in said, said
-    if prepare is not nothing and "with_key" not in prepare.__qualname__ and prepare is not tagged:
+    if prepare in (edited, often_edited, untagged, removed, rotated, replicated, withdrawn):
         assert bench.live("a").startswith("canary-")
         assert bench.live("b") == "canary-2"
     bench.become(whole)
