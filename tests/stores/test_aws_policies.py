@@ -360,3 +360,74 @@ def test_everything_printed_is_missed_by_somebody(
         prepare(bench)
         printed = {(one["Sid"], action) for one in bench.policy("prune") for action in one["Action"]}
         assert printed == NEEDS[kind][0].keys() | table.keys()
+
+
+# -- whose credentials
+
+
+def holders(bench: Bench, role: str) -> dict[str | None, list[Statement]]:
+    code, said = capture(["policy", "--role", role])
+    assert code == 0, said
+    return {one["holder"]: one["policy"]["Statement"] for one in json.loads(said)["policies"]}
+
+
+def test_a_store_with_a_role_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: Aws) -> None:
+    """Two policies: one for the role, with its account in every ARN; one for whoever may take it."""
+    bench = a_bench("aws-ssm", tmp_path, monkeypatch, strict)
+    arn = f"arn:aws:iam::{bench.account}:role/sopsync"
+    bench.configure(store=f", role_arn: '{arn}'")
+    bench.commit()
+    found = holders(bench, "apply")
+    assert found.keys() == {None, arn}
+    assert found[None] == [
+        {"Sid": "AssumeStoreRoles", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": [arn]}
+    ]
+    named = [resource for one in found[arn] for resource in one["Resource"] if resource != "*"]
+    assert named
+    assert all(f":{REGION}:{bench.account}:" in one for one in named)
+    assert strict.role(found[arn], "sopsync", account=bench.account) == arn
+    bench.become(found[None])
+    code, said = capture(["apply", "--yes", "-q"])
+    assert (code, said) == (0, "Applied: 2 create.\n")
+    bench.become([{"Sid": "X", "Effect": "Allow", "Action": ["ssm:*"], "Resource": ["*"]}])
+    code, said = capture(["plan"])
+    assert code == 1
+    assert "sts:AssumeRole" in said
+
+
+@pytest.mark.parametrize("alias", ["", "alias/sops"])
+def test_keys_that_files_are_sealed_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: Aws, *, alias: str
+) -> None:
+    """Found in the files' metadata, without a key; an encryption context is asked for."""
+    bench = a_bench("aws-ssm", tmp_path, monkeypatch, strict)
+    bench.admin()
+    key = bench.key(alias)
+    arn = key.replace(f"key/{key.rpartition('/')[2]}", alias) if alias else key
+    plain = b"a: canary-1\nb: canary-2\n"
+    args = [
+        "encrypt",
+        "--kms",
+        arn,
+        "--encryption-context",
+        "env:prod",
+        "--input-type",
+        "yaml",
+        "--output-type",
+        "yaml",
+    ]
+    bench.stage.repo.write("api.yaml", bench.stage.sops(*args, "/dev/stdin", data=plain))
+    bench.commit()
+    assert "OpenSopsFiles" not in {one["Sid"] for one in bench.policy("sealed")}
+    whole = bench.policy("apply")
+    (opening,) = [one for one in whole if one["Sid"] == "OpenSopsFiles"]
+    assert opening["Action"] == ["kms:Decrypt"]
+    assert opening["Condition"]["StringEquals"] == {"kms:EncryptionContext:env": ["prod"]}
+    monkeypatch.delenv("SOPS_AGE_KEY")
+    bench.become([one for one in whole if one is not opening])
+    code, said = capture(["apply", "--yes"])
+    assert code == 1, said
+    assert "grant kms:Decrypt on arn:aws:kms" in said, said
+    bench.become(whole)
+    code, said = capture(["apply", "--yes", "-q"])
+    assert (code, said) == (0, "Applied: 2 create.\n")
