@@ -84,7 +84,7 @@ REVEALS = ("encode", "stores.aws_ssm", "stores.local*", "stores.vault*", "stores
 NEAR_PLAINTEXT = ("sops", "stores", "encode", "documents", "manifest", "yamlpos")
 
 # May touch `logging` and `warnings`: only to quieten SDKs.
-QUIETENS = ("cli.app", "sops.keys.base", "sops.keys.gcp")
+QUIETENS = ("cli.app", "sops.keys.base", "sops.keys.gcp", "stores.aws_session")
 
 FILE_LINES, FUNCTION_LINES = 300, 60  # hard bounds; we aim for 250 and 40
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -56,7 +57,7 @@ GROUPS: Mapping[str, str] = {
     "GetResources": "resources",
 }
 
-_Path = Annotated[str, Field(pattern=rf"^{_FIRST}(/[a-zA-Z0-9_.-]+){{1,14}}$")]
+_Path = Annotated[str, Field(pattern=r"^(/[a-zA-Z0-9_.-]+){1,14}$")]
 Layout = Literal["plain", "chamber"]
 
 
@@ -74,6 +75,8 @@ class AwsSsmSettings(AwsSettings):
     @field_validator("paths")
     @classmethod
     def _apart(cls, paths: list[str]) -> list[str]:
+        if not all(re.match(_FIRST, path) for path in paths):
+            raise ValueError(f"a path begins with neither aws nor ssm, and is not {FENCES}")
         for one, other in itertools.permutations(paths, 2):
             if f"{other}/".startswith(f"{one}/"):
                 raise ValueError("no path may be within another")
