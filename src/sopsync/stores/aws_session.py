@@ -115,7 +115,11 @@ def session_name(commit: str) -> str:
 
 def _quieten() -> None:
     """Pin botocore's loggers to WARNING: at DEBUG it logs whole requests and answers, values and all."""
-    for name in ["botocore", "urllib3", *(one for one in logging.root.manager.loggerDict if one.startswith("botocore."))]:
+    for name in [
+        "botocore",
+        "urllib3",
+        *(one for one in logging.root.manager.loggerDict if one.startswith("botocore.")),
+    ]:
         logger = logging.getLogger(name)
         if logger.level or "." not in name:
             logger.setLevel(max(logger.level, logging.WARNING))

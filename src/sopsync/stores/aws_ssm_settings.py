@@ -15,7 +15,7 @@ from sopsync.stores.aws_settings import AwsSettings, PerSecond
 FENCES = "/sopsync-fence"
 """The path that holds the fences; no entry may live there."""
 
-# docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html#sysman-parameter-name-constraints
+# docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html, "parameter name constraints"
 _FIRST = r"(?!/(?:[aA][wW][sS]|[sS][sS][mM]))(?!/sopsync-fence(?:/|$))"
 
 AWS_SSM = Traits(
@@ -59,17 +59,18 @@ GROUPS: Mapping[str, str] = {
 
 _Path = Annotated[str, Field(pattern=r"^(/[a-zA-Z0-9_.-]+){1,14}$")]
 Layout = Literal["plain", "chamber"]
+Group = Literal["put", "get", "describe", "tag", "delete", "resources"]
 
 
 class AwsSsmSettings(AwsSettings):
     """AWS Systems Manager Parameter Store, in one account and region."""
 
     type: Literal["aws-ssm"]
-    paths: list[_Path] = []
+    paths: list[_Path] = Field(default_factory=list)
     """Look below these paths only, at all of them at the same time; omitted: at every parameter of the region."""
     layout: Layout = "plain"
     """`chamber`: as segmentio/chamber writes and reads parameters."""
-    rates: Mapping[Literal["put", "get", "describe", "tag", "delete", "resources"], PerSecond] = {}
+    rates: Mapping[Group, PerSecond] = Field(default_factory=dict)
     """Calls per second, where the account has other quotas: `{put: 10}` with higher throughput."""
 
     @field_validator("paths")
