@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from sopsync.errors import Conflict, Rejected, StoreError, Unavailable
+from sopsync.errors import StoreError, Unavailable
 from sopsync.model import Fence, Observed, PastVersion, Payload, Secret, Stamp, State, Survey, Traits, Version
 from sopsync.stores import aws_ssm_chamber as chamber
 from sopsync.stores.aws_session import Clients, Context
@@ -38,13 +38,12 @@ from sopsync.stores.aws_ssm_entry import (
     observed,
     retag,
     tier,
-    untaggable,
 )  # fmt: skip
 from sopsync.stores.aws_ssm_fence import Fences
+from sopsync.stores.aws_ssm_rules import SECURE, Rules
 from sopsync.stores.aws_ssm_settings import AWS_SSM, AwsSsmSettings
 from sopsync.stores.aws_ssm_survey import Listing, list_all, look_closer
 
-_SECURE = "SecureString"
 _TAKEN = ("ParameterAlreadyExists",)
 
 
@@ -65,8 +64,9 @@ class SsmStore:
         self._chamber = settings.layout == "chamber"
         self.traits: Traits = chamber.TRAITS if self._chamber else AWS_SSM
         self._paths = tuple(settings.paths)
+        self._rules = Rules(name, self.traits, self._paths)
         self._lock = Lock()
-        self._calls = Calls(name, clients, self._count, settings.rates)
+        self._calls = Calls(name, clients, self._count, {str(group): rate for group, rate in settings.rates.items()})
         self._fences = Fences(self._calls)
         self._known: dict[str, _Known] = {}
 
@@ -85,9 +85,9 @@ class SsmStore:
         return Survey(tuple(shown), fences)
 
     def read(self, name: str, *, expect: Version) -> Payload:
-        found = self._calls.read(name) if self._legal(name) else None
+        found = self._calls.read(name) if self._rules.legal(name) else None
         if found is None or str(found[0]) != expect:
-            raise self._moved(name, expect, f"v{found[0]}" if found else "nothing")
+            raise self._rules.moved(name, expect, f"v{found[0]}" if found else "nothing")
         return Payload(value=Secret(found[1].encode("utf-8", "surrogatepass")))
 
     def write(
@@ -101,12 +101,12 @@ class SsmStore:
         tags: Mapping[str, str],
     ) -> Version:
         # 1. What AWS would refuse, or worse, not refuse.
-        value = self._checked(name, payload, options, tags)
+        value = self._rules.text(name, payload, options, tags)
         if expect is None:
             return self._create(name, value, stamp, options, tags)
         # 2. What is live, as the survey saw it; looked at again only if that is not what is expected.
         known = self._live(name, expect)
-        self._check_type(known.seen, options)
+        self._rules.same_type(known.seen, options)
         # 3. Tags, the value with its stamp, and in chamber's layout the stamp.
         self._retag(name, known, tags)
         return self._update(known, value, stamp, options)
@@ -114,8 +114,7 @@ class SsmStore:
     def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
         """Nothing compares here, either: who writes a value between the look and the tag keeps it, and the stamp,
         naming the old version, does not vouch for it."""
-        self._check_name(name)
-        self._check_tags(name, tags)
+        self._rules.nameable(name, tags)
         known = self._live(name, expect, anew=True)
         said = None if self._chamber else described(known.seen.description)
         if not self._chamber and (said is None or said.owner != stamp.owner):
@@ -125,15 +124,15 @@ class SsmStore:
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
         """Deletes compare nothing: what others write between the look and the delete goes, too."""
         refused: dict[str, StoreError] = {}
-        live = self._calls.look([name for name in versions if self._legal(name)])
+        live = self._calls.look([name for name in versions if self._rules.legal(name)])
         for name, expect in versions.items():
             if name not in live or str(live[name].version) != expect:
-                refused[name] = self._moved(name, expect, f"v{live[name].version}" if name in live else "nothing")
+                refused[name] = self._rules.moved(name, expect, f"v{live[name].version}" if name in live else "nothing")
         names = [name for name in versions if name not in refused]
         if names:
             try:
                 gone = self._calls.delete(names)
-                refused |= {name: self._moved(name, versions[name], "nothing") for name in gone}
+                refused |= {name: self._rules.moved(name, versions[name], "nothing") for name in gone}
             except Unavailable as lost:
                 refused |= self._deleted(names, versions, lost)
         with self._lock:
@@ -142,7 +141,7 @@ class SsmStore:
         return refused
 
     def history(self, name: str) -> Iterator[PastVersion]:
-        past = self._calls.history(name) if self._legal(name) else []
+        past = self._calls.history(name) if self._rules.legal(name) else []
         tags = (self._calls.tags(name) if past else None) or {}
         for seen in sorted(past, key=lambda one: one.version, reverse=True):
             shown = observed(seen, tags, told=not self._chamber)
@@ -161,61 +160,70 @@ class SsmStore:
     ) -> Version:
         first = stamp.naming("1")
         sent = {**retag({}, tags).add, **(label(first, "") if self._chamber else {})}
-        described_ = chamber.following("") if self._chamber else describe(first)
-        given = self._given(None, value, described_, options)
+        text = chamber.following("") if self._chamber else describe(first)
+        given = self._given(None, value, text, options)
         given |= {"Tags": [{"Key": key, "Value": said} for key, said in sent.items()]} if sent else {}
         try:
             answer = self._calls.put(name, given, allow=_TAKEN)
             taken = bool(answer.code)
         except Unavailable as lost:
-            taken = not self._ours(name, 1, described_, sent, lost)
+            taken = not self._created(name, text, sent, lost)
         if taken:
-            raise self._moved(name, None, "something else")
-        self._learn(name, _Known(Listed(name, 1, described_, given["Type"], given.get("Tier", "")), sent))
+            raise self._rules.moved(name, None, "something else")
+        self._learn(name, _Known(Listed(name, 1, text, given["Type"], given.get("Tier", "")), sent))
         return Version("1")
 
     def _update(self, known: _Known, value: str, stamp: Stamp, options: Mapping[str, str]) -> Version:
         seen, number = known.seen, known.seen.version + 1
         text = chamber.following(seen.description) if self._chamber else describe(stamp.naming(str(number)))
-        self._forget(seen.name)
         given = self._given(seen, value, text, options)
+        self._forget(seen.name)
         try:
             made = int(self._calls.put(seen.name, given).data["Version"])
         except Unavailable as lost:
-            if not self._ours(seen.name, number, text, None, lost):
-                raise self._overtaken(seen.name, number, "") from None
-            made = number
-        if made < number:
+            made = self._settled(seen, text, lost)
+        if made < number and not self._chamber:
             # Somebody deleted it, and numbers began anew: the stamp names a version that is yet to come, and would one
-            # day vouch for whoever made that. So it is said once more, with the number that it has now.
-            again = stamp.naming(str(made + 1))
-            self._calls.put(seen.name, {**given, "Description": text if self._chamber else describe(again)})
+            # day vouch for whoever makes that. So it is said once more, with the number that it has now.
+            again = {**given, "Description": describe(stamp.naming(str(made + 1)))}
+            made = int(self._calls.put(seen.name, again).data["Version"])
+        elif self._chamber and made <= number:
+            self._calls.tag(seen.name, label(stamp.naming(str(made)), ""))
         if made != number:
-            raise self._overtaken(seen.name, number, f" as v{made + 1 if made < number else made}")
-        if self._chamber and not self._calls.tag(seen.name, label(stamp.naming(str(number)), "")):
-            raise self._moved(seen.name, Version(str(number)), "nothing")
+            raise self._rules.overtaken(seen.name, Version(str(seen.version)), made)
         self._learn(seen.name, replace(known, seen=replace(seen, version=number, description=text, at=None)))
         return Version(str(number))
 
-    def _ours(self, name: str, number: int, text: str, sent: Tags | None, lost: Unavailable) -> bool:
-        """Whether a put whose answer was lost made version `number`. Raises `lost` where it did not, or nobody can
-        tell: chamber's Description is no proof, tags are. The next plan then opens the value and sees."""
+    def _created(self, name: str, text: str, sent: Tags, lost: Unavailable) -> bool:
+        """Whether it was us who created it, where the answer was lost. Raises that if there is nothing."""
         try:
             seen = self._calls.look([name]).get(name)
-            if seen is not None and self._chamber and sent is not None:
-                return (self._calls.tags(name) or {}) == sent
+            tags = self._calls.tags(name) if seen and self._chamber else sent
         except StoreError:
             raise lost from None
-        if seen is None or seen.version < number or self._chamber:
+        if seen is None:
             raise lost
-        return seen.version == number and seen.description == text
+        return (seen.version, seen.description, tags) == (1, text, sent)
+
+    def _settled(self, before: Listed, text: str, lost: Unavailable) -> int:
+        """Which version an update made, where the answer was lost. Raises that if it made none, or nobody can tell:
+        the Description proves it, but not chamber's, and then the next plan opens the value and sees."""
+        try:
+            seen = self._calls.look([before.name]).get(before.name)
+        except StoreError:
+            raise lost from None
+        if seen is None or self._chamber or seen.version == before.version:
+            raise lost
+        if seen.description != text:
+            raise self._rules.moved(before.name, Version(str(before.version)), f"v{seen.version}")
+        return seen.version
 
     def _given(self, live: Listed | None, value: str, text: str, options: Mapping[str, str]) -> dict[str, Any]:
         """What the config leaves open stays as it is."""
-        kind = options.get("type") or (live.type if live else _SECURE)
+        kind = options.get("type") or (live.type if live else SECURE)
         key = options.get("kms_key") or (live.key if live else chamber.KEY if self._chamber else "")
         return params(
-            value, text, Type=kind, KeyId=key if kind == _SECURE else "", Overwrite=live is not None,
+            value, text, Type=kind, KeyId=key if kind == SECURE else "", Overwrite=live is not None,
             Tier=tier(options.get("tier"), live.tier if live else ""),
         )  # fmt: skip
 
@@ -226,7 +234,7 @@ class SsmStore:
         add = {**change.add, **(stamp or {})}
         there = now is not None and (not change.remove or self._calls.untag(name, change.remove))
         if not there or (add and not self._calls.tag(name, add)):
-            raise self._moved(name, Version(str(known.seen.version)), "nothing")
+            raise self._rules.moved(name, Version(str(known.seen.version)), "nothing")
         left = {key: value for key, value in (now or {}).items() if key not in change.remove}
         self._learn(name, _Known(known.seen, {**left, **add}))
 
@@ -239,7 +247,7 @@ class SsmStore:
         except StoreError:
             return dict.fromkeys(names, lost)
         return {
-            name: lost if str(seen.version) == versions[name] else self._moved(name, None, f"v{seen.version}")
+            name: lost if str(seen.version) == versions[name] else self._rules.moved(name, None, f"v{seen.version}")
             for name, seen in live.items()
         }
 
@@ -252,7 +260,7 @@ class SsmStore:
         if anew or known is None or str(known.seen.version) != expect:
             seen = self._calls.look([name]).get(name) if re.fullmatch("[1-9][0-9]*", expect) else None
             if seen is None or str(seen.version) != expect:
-                raise self._moved(name, expect, f"v{seen.version}" if seen else "no such version")
+                raise self._rules.moved(name, expect, f"v{seen.version}" if seen else "no such version")
             known = _Known(seen, known.tags if known and str(known.seen.version) == expect else None)
         return known
 
@@ -270,74 +278,10 @@ class SsmStore:
 
     def _unseen(self, name: str, found: Listing) -> Observed:
         """A complete listing is a positive not-found."""
-        if not self._legal(name):
-            return Observed(name, State.UNKNOWN, reason=self._rule())
+        if not self._rules.legal(name):
+            return Observed(name, State.UNKNOWN, reason=self._rules.of_names)
         hole = next((path for path in found.unknown if name.startswith(path)), None)
         return Observed(name, State.UNKNOWN, reason=found.unknown[hole]) if hole else Observed(name, State.ABSENT)
-
-    # -- what must hold
-
-    def _legal(self, name: str) -> bool:
-        inside = not self._paths or any(name.startswith(f"{path}/") for path in self._paths)
-        return inside and len(name) <= self.traits.max_name and re.fullmatch(self.traits.name_pattern, name) is not None
-
-    def _rule(self) -> str:
-        below = f", and below one of the store's paths: {', '.join(self._paths)}" if self._paths else ""
-        return f"a name is {self.traits.name_rule}, at most {self.traits.max_name} characters{below}"
-
-    def _moved(self, name: str, expect: Version | None, found: str) -> Conflict:
-        wanted = "nothing" if expect is None else f"v{expect}"
-        return Conflict(f"planned on {wanted}, found {found}", store=self.name, name=name, hint="plan again")
-
-    def _overtaken(self, name: str, number: int, live: str) -> Conflict:
-        what = f"somebody wrote or deleted it meanwhile, before v{number} was made; ours is live{live}"
-        hint = f"what they wrote is in the history: aws ssm get-parameter-history --name {name}; then plan again"
-        return Conflict(what, store=self.name, name=name, hint=hint)
-
-    def _rejected(self, name: str, what: str, hint: str) -> Rejected:
-        return Rejected(what, store=self.name, name=name, hint=hint)
-
-    def _check_name(self, name: str) -> None:
-        if not self._legal(name):
-            raise self._rejected(ascii(name)[1:-1], self._rule(), "rename it in the config")
-
-    def _check_tags(self, name: str, tags: Mapping[str, str]) -> None:
-        if why := untaggable(tags):
-            raise self._rejected(name, why, "change tags in the config")
-
-    def _check_type(self, live: Listed, options: Mapping[str, str]) -> None:
-        wanted = options.get("type") or _SECURE
-        if live.type != wanted:
-            what = f"it is a {live.type}, and AWS never changes the type of a parameter"
-            raise self._rejected(live.name, what, f"delete it, and it is created as a {wanted}; or route it elsewhere")
-
-    def _checked(self, name: str, payload: Payload, options: Mapping[str, str], tags: Mapping[str, str]) -> str:
-        """The value as text. Says the limit, never the length of what breaks it."""
-        self._check_name(name)
-        self._check_tags(name, tags)
-        self._check_options(name, options)
-        if payload.value is None:
-            raise self._rejected(name, "a parameter is one value, not a map", "encode: json, or {key} in its name")
-        raw = payload.value.reveal()
-        limit = self.traits.max_bytes_of.get(("tier", options.get("tier", "")), self.traits.max_bytes)
-        if not raw:
-            raise self._rejected(name, "empty, and a parameter cannot be", "leave the key out, or route it elsewhere")
-        if len(raw) > limit:
-            more = "" if limit > self.traits.max_bytes else "tier: advanced takes 8192 bytes; or "
-            raise self._rejected(name, f"too large: it takes {limit} bytes", f"{more}split it over several entries")
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            raise self._rejected(name, "not UTF-8 text, and a parameter is", "encode it: base64") from None
-
-    def _check_options(self, name: str, options: Mapping[str, str]) -> None:
-        for option, legal in (("tier", {"standard", "advanced", "intelligent"}), ("type", {_SECURE, "String"})):
-            if options.get(option, "") not in {"", *legal}:
-                raise self._rejected(name, f"{option} is one of {', '.join(sorted(legal))}", "change it in the config")
-        if self._chamber and "type" in options:
-            raise self._rejected(name, f"chamber writes {_SECURE} only", "leave type out")
-        if options.get("type") == "String" and options.get("kms_key"):
-            raise self._rejected(name, "a String is not encrypted, so it has no key", "leave kms_key or type out")
 
 
 def open_ssm(

@@ -31,17 +31,16 @@ class Calls:
 
     # -- looking
 
-    def list(self, path: str = "") -> Iterator[Listed]:
+    def below(self, path: str = "") -> Iterator[Listed]:
         """Everything below a path, or everything. A page may be short, or empty, and not be the last."""
-        below = [{"Key": "Path", "Option": "Recursive", "Values": [path]}]
-        yield from self._described(below if path else [], "")
+        yield from self._described([{"Key": "Path", "Option": "Recursive", "Values": [path]}] if path else [], "")
 
     def look(self, names: Sequence[str]) -> dict[str, Listed]:
         """Those of these names (at most 50) that are there. Always asked for anew."""
         only = [{"Key": "Name", "Option": "Equals", "Values": list(names)}]
         return {seen.name: seen for seen in self._described(only, names[0] if len(names) == 1 else "")}
 
-    def _described(self, filters: list[Mapping[str, Any]], name: str) -> Iterator[Listed]:
+    def _described(self, filters: Sequence[Mapping[str, Any]], name: str) -> Iterator[Listed]:
         given: dict[str, Any] = {"ParameterFilters": filters} if filters else {}
         pages = self._pages("DescribeParameters", name, again=True, MaxResults=_PAGE, **given)
         return (Listed.of(row) for page in pages for row in page.get("Parameters", ()))
@@ -71,7 +70,7 @@ class Calls:
 
     def labelled(self) -> dict[str, Tags]:
         """The tags of every parameter that has a stamp among them: what there was a moment ago, 100 a call."""
-        given = {"ResourceTypeFilters": ["ssm:parameter"], "TagFilters": [{"Key": STAMP}]}
+        given: dict[str, Any] = {"ResourceTypeFilters": ["ssm:parameter"], "TagFilters": [{"Key": STAMP}]}
         found: dict[str, Tags] = {}
         token = ""
         while True:

@@ -2,8 +2,9 @@
 
 Its source (store/ssmstore.go, store/store.go, cmd/root.go, at 8936b38) is cited by function:
 
-* A secret is the parameter `/service/key` (`idToName`), both lower case (cmd: `utils.NormalizeService`, `strings.ToLower`),
-  the key of `[\\w\\-\\.]+`, the service of the same, with slashes in between (`validateKey`, `validateService`).
+* A secret is the parameter `/service/key` (`idToName`), both lower case (cmd: `utils.NormalizeService`,
+  `strings.ToLower`), the key of `[\\w\\-\\.]+`, the service of the same, with slashes in between (`validateKey`,
+  `validateService`).
 * It is a SecureString under `alias/parameter_store_key` unless CHAMBER_KMS_KEY_ALIAS says otherwise (`KMSKey`).
 * `Description` is its own version number: one more than that of the live version (`Write`); what is no number is 0
   (`parameterMetaToSecretMeta`, which ignores the error of `strconv.Atoi`). It need not be the number AWS counts.
@@ -23,8 +24,8 @@ TRAITS = replace(
     AWS_SSM,
     # chamber's `_chamber` is its own
     name_pattern=rf"(?!/(?:aws|ssm))(?!{FENCES}(?:/|$))(?!/_chamber/)(?:/[a-z0-9_.-]+){{2,15}}",
-    name_rule="`/service/key` as chamber has it: at most 15 segments of lower-case letters, digits and `_.-`, that begin "
-    f"with neither `aws` nor `ssm`, and not under `/_chamber` or `{FENCES}`",
+    name_rule="`/service/key` as chamber has it: at most 15 segments of lower-case letters, digits and `_.-`, that "
+    f"begin with neither `aws` nor `ssm`, and not under `/_chamber` or `{FENCES}`",
     options=frozenset({"kms_key", "tier"}),
 )
 

@@ -47,12 +47,17 @@ class Listed:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Listed:
         at = row.get("LastModifiedDate")
-        texts = ("Description", "Type", "Tier", "KeyId", "ARN", "LastModifiedUser")
+        text = {name: str(row.get(name, "")) for name in ("Description", "Type", "Tier", "KeyId", "ARN")}
         return cls(
-            str(row["Name"]),
-            int(row["Version"]),
-            *(str(row.get(text, "")) for text in texts),
-            at if isinstance(at, datetime) else None,
+            name=str(row["Name"]),
+            version=int(row["Version"]),
+            description=text["Description"],
+            type=text["Type"],
+            tier=text["Tier"],
+            key=text["KeyId"],
+            arn=text["ARN"],
+            by=str(row.get("LastModifiedUser", "")),
+            at=at if isinstance(at, datetime) else None,
         )
 
     @property

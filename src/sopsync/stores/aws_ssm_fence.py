@@ -109,7 +109,7 @@ class Fences:
                 self._calls.delete(old[first : first + 10])
 
     def _look(self, chain: str) -> _Stand:
-        links = list(self._calls.list(chain))
+        links = list(self._calls.below(chain))
         return self._stand(chain, links) if links else _Stand()
 
     def _stand(self, chain: str, links: Iterable[Listed]) -> _Stand:

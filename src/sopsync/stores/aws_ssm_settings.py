@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -16,7 +17,7 @@ FENCES = "/sopsync-fence"
 MARK = f"{FENCES}/tags"
 """A parameter that says: some stamps are to be found in tags only. It is never removed."""
 
-# docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html#sysman-parameter-name-constraints
+# docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html, "parameter name constraints"
 _FIRST = r"(?!/(?:[aA][wW][sS]|[sS][sS][mM]))(?!/sopsync-fence(?:/|$))"
 
 AWS_SSM = Traits(
@@ -58,24 +59,27 @@ GROUPS: Mapping[str, str] = {
     "GetResources": "resources",
 }
 
-_Path = Annotated[str, Field(pattern=rf"^{_FIRST}(/[a-zA-Z0-9_.-]+){{1,14}}$")]
+_Path = Annotated[str, Field(pattern=r"^(/[a-zA-Z0-9_.-]+){1,14}$")]
 Layout = Literal["plain", "chamber"]
+Group = Literal["put", "get", "describe", "tag", "delete", "resources"]
 
 
 class AwsSsmSettings(AwsSettings):
     """AWS Systems Manager Parameter Store, in one account and region."""
 
     type: Literal["aws-ssm"]
-    paths: list[_Path] = []
+    paths: list[_Path] = Field(default_factory=list)
     """Look below these paths only, at all of them at the same time; omitted: at every parameter of the region."""
     layout: Layout = "plain"
     """`chamber`: as segmentio/chamber writes and reads parameters."""
-    rates: Mapping[Literal["put", "get", "describe", "tag", "delete", "resources"], PerSecond] = {}
+    rates: Mapping[Group, PerSecond] = Field(default_factory=dict)
     """Calls per second, where the account has other quotas: `{put: 10}` with higher throughput."""
 
     @field_validator("paths")
     @classmethod
     def _apart(cls, paths: list[str]) -> list[str]:
+        if not all(re.match(_FIRST, path) for path in paths):
+            raise ValueError(f"a path begins with neither aws nor ssm, and is not {FENCES}")
         for one, other in itertools.permutations(paths, 2):
             if f"{other}/".startswith(f"{one}/"):
                 raise ValueError("no path may be within another")

@@ -28,7 +28,8 @@ _HANDFUL = 5
 """Entries whose tags are looked up before it is worth a listing of tags."""
 _MOST = 100
 """Entries of ours looked up one by one: more than that did not all change in the minutes that a listing may be old."""
-_T, _R = TypeVar("_T"), TypeVar("_R")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ def list_all(calls: Calls, paths: Collection[str]) -> Listing:
     nothing could be looked at."""
     found = Listing()
     shards = [*paths, FENCES] if paths else [""]
-    seen, failed = each(shards, lambda path: list(calls.list(path)))
+    seen, failed = each(shards, lambda path: list(calls.below(path)))
     if FENCES in failed or len(failed) == len(shards) or len(failed) == len(paths) > 0:
         raise failed.get(FENCES) or next(iter(failed.values()))
     found.unknown = {f"{path}/": error.problems[0].what for path, error in failed.items()}
