@@ -78,13 +78,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 SLOW = ("azure", "boto3", "botocore", "cryptography", "git", "google", "hvac", "pydantic", "pyrage", "re2", "yaml")
 
 # Where a value must become bytes. Everywhere else it stays a Secret.
-REVEALS = ("encode", "stores.local*", "stores.vault*", "stores.testing.*")
+REVEALS = ("encode", "stores.aws*", "stores.local*", "stores.vault*", "stores.testing.*")
 
 # Here an exception may quote what it was given, so one of ours never carries it along: `raise … from None`.
 NEAR_PLAINTEXT = ("sops", "stores", "encode", "documents", "manifest", "yamlpos")
 
 # May touch `logging` and `warnings`: only to quieten SDKs.
-QUIETENS = ("cli.app", "sops.keys.base", "sops.keys.gcp")
+QUIETENS = ("cli.app", "sops.keys.base", "sops.keys.gcp", "stores.aws_session")
 
 FILE_LINES, FUNCTION_LINES = 300, 60  # hard bounds; we aim for 250 and 40
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from sopsync.errors import Rejected
 from sopsync.model import Sealer, Traits
+from sopsync.stores.aws_secrets_settings import AWS_SECRETS, AwsSecretsSettings
 from sopsync.stores.base import Store
 from sopsync.stores.local_settings import LOCAL, LocalSettings
 from sopsync.stores.vault_settings import VAULT, VaultSettings
@@ -58,6 +59,16 @@ def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
     return open_vault(name, settings, context)
 
 
+def _secrets(name: str, settings: AwsSecretsSettings, context: Context) -> Store:
+    try:
+        from sopsync.stores.aws_secrets import open_secrets
+    except ModuleNotFoundError:
+        hint = 'pip install "sopsync[aws]"'
+        raise Rejected("its client library is not installed", store=name, hint=hint) from None
+
+    return open_secrets(name, settings, context)
+
+
 def _file(settings: LocalSettings) -> Collection[tuple[str, ...]]:
     return [(posixpath.normpath(settings.path),)]
 
@@ -67,7 +78,13 @@ def _subtree(settings: VaultSettings) -> Collection[tuple[str, ...]]:
     return [(settings.address.rstrip("/").lower(), settings.namespace or "", settings.mount, *prefix)]
 
 
+def _names(settings: AwsSecretsSettings) -> Collection[tuple[str, ...]]:
+    """A prefix is any number of characters, so each of them is a part of the place."""
+    return [("secretsmanager", *settings.where(), *settings.prefix)]
+
+
 KINDS: Mapping[str, Kind] = {
+    "aws-secretsmanager": Kind(AWS_SECRETS, AwsSecretsSettings, _secrets, _names),
     "local": Kind(LOCAL, LocalSettings, _local, _file),
     "vault": Kind(VAULT, VaultSettings, _vault, _subtree),
 }
