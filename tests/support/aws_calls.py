@@ -62,7 +62,8 @@ def refused(code: str, words: str = "") -> Iterator[None]:
 
 def pages(call: Callable[..., Any], key: str, **arguments: Any) -> list[list[Any]]:
     """Every page of a list; `PaginationToken` and `NextToken` are followed until there is none."""
-    found, token = [], {}
+    found: list[list[Any]] = []
+    token: dict[str, str] = {}
     while True:
         answer = call(**arguments, **token)
         found.append(answer[key])

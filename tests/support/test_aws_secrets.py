@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -246,7 +247,7 @@ def test_on_its_way_out(account: Account) -> None:
         with refused("InvalidParameterException"):
             account.sm.delete_secret(SecretId="s", RecoveryWindowInDays=days)
     account.sm.delete_secret(SecretId="s", RecoveryWindowInDays=7)
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: put(account, 2),
         lambda: account.sm.update_secret(SecretId="s", Description="x"),
         lambda: account.sm.update_secret_version_stage(SecretId="s", VersionStage="x", MoveToVersionId=token(1)),
@@ -256,7 +257,8 @@ def test_on_its_way_out(account: Account) -> None:
         lambda: account.sm.put_resource_policy(SecretId="s", ResourcePolicy="{}"),
         lambda: account.sm.delete_secret(SecretId="s"),
         lambda: create(account),
-    ):
+    ]
+    for call in calls:
         with refused("InvalidRequestException"):
             call()
     assert account.sm.list_secrets()["SecretList"] == []

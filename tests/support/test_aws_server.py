@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import boto3
 import pytest
@@ -84,6 +85,29 @@ def test_faults(account: Account) -> None:
     assert account.ssm.get_parameter(Name="/a")["Parameter"]["Version"] == 1
 
 
+def test_another_writer_between_two_calls(account: Account) -> None:
+    account.cloud.before["PutParameter"] = [lambda: account.put("/a")]
+    with refused("ParameterAlreadyExists"):
+        account.put("/a")
+    assert account.called("PutParameter") == 2
+
+
+def test_a_role_of_another_account(account: Account) -> None:
+    role = f"arn:aws:iam::{account.cloud.fresh()}:role/deploy"
+    given = account.client("sts").assume_role(RoleArn=role, RoleSessionName="ci")["Credentials"]
+    there = hush(
+        boto3.client(
+            "sts",
+            region_name=REGION,
+            endpoint_url=account.cloud.url,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+    ).get_caller_identity()
+    assert there["Arn"] == role.replace("iam", "sts").replace("role/", "assumed-role/") + "/ci"
+
+
 def test_two_servers_have_switches_of_their_own(account: Account) -> None:
     account.put("/a")
     with aws() as other:
@@ -94,16 +118,15 @@ def test_two_servers_have_switches_of_their_own(account: Account) -> None:
 
 
 def test_its_own_failure_is_not_an_answer() -> None:
-    with pytest.raises(AssertionError, match="KeyError") as caught, aws() as broken:
-        client = broken.client("ssm")
-        client.meta.events.register("before-call.ssm", lambda params, **_: params.update(body=b'{"Value": "canary-x"}'))
-        with refused("InternalFailure"):
-            client.put_parameter(Name="/a", Value=SECRET, Type="String")
+    with pytest.raises(AssertionError, match="KeyError") as caught:
+        _call_without_a_name()
     assert "canary" not in str(caught.value)
 
 
 def test_ten_thousand_are_listed_in_the_fewest_calls(account: Account) -> None:
-    rows = [{"name": f"/n/{number:05}", "value": SECRET, "tags": {"o": "x"}} for number in range(10_000)]
+    rows: list[dict[str, Any]] = [
+        {"name": f"/n/{number:05}", "value": SECRET, "tags": {"o": "x"}} for number in range(10_000)
+    ]
     account.cloud.seed_parameters(rows, account=account.number)
     account.cloud.seed_secrets([row | {"name": row["name"][1:]} for row in rows], account=account.number)
     below = [{"Key": "Path", "Option": "Recursive", "Values": ["/n"]}]
@@ -112,6 +135,14 @@ def test_ten_thousand_are_listed_in_the_fewest_calls(account: Account) -> None:
     listed = account.sm.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": ["n/"]}])
     assert sum(len(page["SecretList"]) for page in listed) == 10_000
     assert (account.called("DescribeParameters"), account.called("ListSecrets")) == (200, 100)
+
+
+def _call_without_a_name() -> None:
+    with aws() as broken:
+        client = broken.client("ssm")
+        client.meta.events.register("before-call.ssm", lambda params, **_: params.update(body=b'{"Value": "canary-x"}'))
+        with refused("InternalFailure"):
+            client.put_parameter(Name="/a", Value=SECRET, Type="String")
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def test_ten_names_at_once(account: Account) -> None:
 
 
 def test_intelligent_tiering_is_one_of_the_two_and_never_goes_back(account: Account) -> None:
-    smart = {"Tier": "Intelligent-Tiering", "Overwrite": True}
+    smart: dict[str, Any] = {"Tier": "Intelligent-Tiering", "Overwrite": True}
     assert account.put("/a", **smart)["Tier"] == "Standard"
     assert account.put("/a", "x" * 4097, **smart)["Tier"] == "Advanced"
     assert account.put("/a", **smart)["Tier"] == "Advanced"
@@ -226,7 +226,7 @@ def test_a_token_is_a_place_not_a_number(account: Account) -> None:
 
 
 def test_pages_may_be_short_and_empty(account: Account) -> None:
-    rows = [{"name": f"/{n:03}", "value": SECRET, "tags": {"a": "b"}} for n in range(60)]
+    rows: list[dict[str, Any]] = [{"name": f"/{n:03}", "value": SECRET, "tags": {"a": "b"}} for n in range(60)]
     account.cloud.seed_parameters(rows, account=account.number)
     account.cloud.seed_secrets([row | {"name": row["name"][1:]} for row in rows], account=account.number)
     account.cloud.short_pages = True

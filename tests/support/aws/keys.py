@@ -29,8 +29,7 @@ def find(call: Call, name: str) -> Key | None:
     backend: Any = kms_backends[call.account][call.region]
     plain = name.rsplit(":key/", 1)[-1]
     alias = f"alias/{name.split(':alias/', 1)[1]}" if ":alias/" in name else name if name.startswith("alias/") else ""
-    if alias.startswith("alias/aws/"):
-        # made at the first use, for this service only
+    if alias == f"alias/aws/{call.service}":  # made at its first use; no other service can use it
         return Key(call.arn(f"key/{alias.removeprefix('alias/')}", "kms"), managed=True, enabled=True)
     key = backend.keys.get(backend.get_key_id_from_alias(alias) if alias else plain)
     return None if key is None else Key(key.arn, managed=False, enabled=key.key_state == "Enabled")

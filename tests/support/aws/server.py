@@ -65,6 +65,8 @@ class App:
                 service = "sts" if operation.startswith("AssumeRole") else ""
             if not operation or not service:
                 return self._forward(environ, respond)
+            if waiting := self._on.before.get(operation):
+                waiting.pop(0)()  # not under the lock: it makes calls of its own
             with self._lock:
                 self._on.calls.append((service, operation))
                 self._throttle(service, operation)

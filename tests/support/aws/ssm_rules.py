@@ -19,8 +19,9 @@ LIMITS = {STANDARD: 4096, ADVANCED: 8192}
 """Bytes of a value (parameter-store-advanced-parameters.html of the same guide)."""
 
 _PARTS = (
-    'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths '
-    "divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_"
+    'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can consist of '
+    "sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 "
+    "symbols .-_"
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,7 @@ class Switches:
     calls: (service, operation) of each call that reached the server, refused ones too, in order.
     throttle: operation -> how many of its next calls are answered ThrottlingException, without effect.
     faults: operation -> answers for its next calls, used up one by one.
+    before: operation -> what happens just before its next calls, one each: another writer, between two calls of ours.
     short_pages: lists come in short pages, some of them empty, as AWS says they may
         (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html, "best-effort").
     description_kept: PutParameter that overwrites and gives no Description keeps the old one (not documented).
@@ -82,6 +83,7 @@ class Switches:
     calls: list[tuple[str, str]] = field(default_factory=list)
     throttle: dict[str, int] = field(default_factory=dict)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    before: dict[str, list[Callable[[], object]]] = field(default_factory=dict)
     short_pages: bool = False
     description_kept: bool = True
     tier_kept: bool = True
