@@ -90,7 +90,14 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 SLOW = ("azure", "boto3", "botocore", "cryptography", "git", "google", "hvac", "pydantic", "pyrage", "re2", "yaml")
 
 # Where a value must become bytes. Everywhere else it stays a Secret.
-REVEALS = ("encode", "stores.aws_ssm_rules", "stores.local*", "stores.vault*", "stores.testing.*")
+REVEALS = (
+    "encode",
+    "stores.aws_ssm_rules",
+    "stores.aws_secrets*",
+    "stores.local*",
+    "stores.vault*",
+    "stores.testing.*",
+)
 
 # Here an exception may quote what it was given, so one of ours never carries it along: `raise … from None`.
 NEAR_PLAINTEXT = ("sops", "stores", "encode", "documents", "manifest", "yamlpos")

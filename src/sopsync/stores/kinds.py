@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from sopsync.errors import Rejected
 from sopsync.grants import Grant, Route
 from sopsync.model import Sealer, Traits
+from sopsync.stores.aws_secrets_policy import grants as secrets_grants
+from sopsync.stores.aws_secrets_settings import AWS_SECRETS, AwsSecretsSettings
 from sopsync.stores.aws_ssm_policy import grants as ssm_grants
 from sopsync.stores.aws_ssm_settings import AWS_SSM, AwsSsmSettings
 from sopsync.stores.base import Store
@@ -73,6 +75,16 @@ def _ssm(name: str, settings: AwsSsmSettings, context: Context) -> Store:
     return open_ssm(name, settings, context)
 
 
+def _secrets(name: str, settings: AwsSecretsSettings, context: Context) -> Store:
+    try:
+        from sopsync.stores.aws_secrets import open_secrets
+    except ModuleNotFoundError:
+        hint = 'pip install "sopsync[aws]"'
+        raise Rejected("its client library is not installed", store=name, hint=hint) from None
+
+    return open_secrets(name, settings, context)
+
+
 def _file(settings: LocalSettings) -> Collection[tuple[str, ...]]:
     return [(posixpath.normpath(settings.path),)]
 
@@ -86,7 +98,13 @@ def _paths(settings: AwsSsmSettings) -> Collection[tuple[str, ...]]:
     return [(*settings.where(), *path.split("/")[1:]) for path in settings.paths] or [settings.where()]
 
 
+def _names(settings: AwsSecretsSettings) -> Collection[tuple[str, ...]]:
+    """A prefix is any number of characters, so each of them is a part of the place."""
+    return [("secretsmanager", *settings.where(), *settings.prefix)]
+
+
 KINDS: Mapping[str, Kind] = {
+    "aws-secretsmanager": Kind(AWS_SECRETS, AwsSecretsSettings, _secrets, _names, secrets_grants),
     "local": Kind(LOCAL, LocalSettings, _local, _file),
     "aws-ssm": Kind(AWS_SSM, AwsSsmSettings, _ssm, _paths, ssm_grants),
     "vault": Kind(VAULT, VaultSettings, _vault, _subtree, vault_grants),
