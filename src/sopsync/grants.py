@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -93,11 +94,11 @@ class Grant:
     conditions: tuple[Condition, ...] = ()
 
 
-def distinct(globs: Iterable[str], *, wild: str = "*") -> tuple[str, ...]:
-    """Each once, sorted, without those that another covers because it ends in `wild` sooner."""
-    every = sorted(set(globs))
-    wide = [one.removesuffix(wild) for one in every if one.endswith(wild)]
-    return tuple(one for one in every if not any(one.startswith(w) and one != w + wild for w in wide))
+def distinct(globs: Iterable[str]) -> tuple[str, ...]:
+    """Each once, sorted, without those that another covers by ending in `*` sooner. `*` is any run of characters."""
+    every = sorted({re.sub(r"\*+", "*", one) for one in globs})
+    wide = [one for one in every if one.endswith("*")]
+    return tuple(one for one in every if not any(one != other and one.startswith(other[:-1]) for other in wide))
 
 
 def few(count: int) -> bool:

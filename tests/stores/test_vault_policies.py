@@ -161,7 +161,9 @@ def test_less_is_not_enough(
     assert stage.outside.peek("api/a") is not None
 
 
-@pytest.mark.parametrize(("path", "capability"), [("/data/p/sopsync-fence/", "create"), ("/metadata/p/api/*", "update")])
+@pytest.mark.parametrize(
+    ("path", "capability"), [("/data/p/sopsync-fence/", "create"), ("/metadata/p/api/*", "update")]
+)
 def test_the_first_time_needs_more(
     stage: Stage, bao: OpenBao, monkeypatch: pytest.MonkeyPatch, *, path: str, capability: str
 ) -> None:
@@ -199,7 +201,7 @@ def test_what_spares_calls_can_be_done_without(
     stage: Stage, bao: OpenBao, monkeypatch: pytest.MonkeyPatch, *, less: str
 ) -> None:
     """`scan` makes a survey one call; `patch` keeps what others change meanwhile. Vault before 1.9 has neither."""
-    calls = []
+    calls: list[int] = []
     assert capture(["apply", "--yes", "-q"])[0] == 0
     for policy in (
         printed("apply"),

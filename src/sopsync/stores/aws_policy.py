@@ -84,7 +84,7 @@ class Place:
 
 def wildcards(glob: Glob) -> str:
     """IAM has one for all: `*` is any run of characters."""
-    return re.sub(r"\*+", "*", spelt(glob, lambda _wild: "*"))
+    return spelt(glob, lambda _wild: "*")
 
 
 def legal(routes: Iterable[Route]) -> list[Route]:
