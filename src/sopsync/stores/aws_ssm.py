@@ -108,8 +108,7 @@ class SsmStore:
         known = self._live(name, expect)
         self._rules.same_type(known.seen, options)
         # 3. Tags, the value with its stamp, and in chamber's layout the stamp.
-        self._retag(name, known, tags)
-        return self._update(known, value, stamp, options)
+        return self._update(self._retag(name, known, tags), value, stamp, options)
 
     def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
         """Nothing compares here, either: who writes a value between the look and the tag keeps it, and the stamp,
@@ -227,7 +226,7 @@ class SsmStore:
             Tier=tier(options.get("tier"), live.tier if live else ""),
         )  # fmt: skip
 
-    def _retag(self, name: str, known: _Known, wanted: Tags, stamp: Tags | None = None) -> None:
+    def _retag(self, name: str, known: _Known, wanted: Tags, stamp: Tags | None = None) -> _Known:
         """Tags of ours as git wants them, those of others as they are; and the stamp, last."""
         now = known.tags if known.tags is not None else self._calls.tags(name)
         change = retag(now or {}, wanted)
@@ -236,7 +235,7 @@ class SsmStore:
         if not there or (add and not self._calls.tag(name, add)):
             raise self._rules.moved(name, Version(str(known.seen.version)), "nothing")
         left = {key: value for key, value in (now or {}).items() if key not in change.remove}
-        self._learn(name, _Known(known.seen, {**left, **add}))
+        return self._learn(name, _Known(known.seen, {**left, **add}))
 
     def _deleted(
         self, names: list[str], versions: Mapping[str, Version], lost: Unavailable
@@ -264,9 +263,10 @@ class SsmStore:
             known = _Known(seen, known.tags if known and str(known.seen.version) == expect else None)
         return known
 
-    def _learn(self, name: str, known: _Known) -> None:
+    def _learn(self, name: str, known: _Known) -> _Known:
         with self._lock:
             self._known[name] = known
+        return known
 
     def _forget(self, name: str) -> None:
         with self._lock:
