@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -479,7 +480,7 @@ def test_a_run_that_slept_while_others_raised_twice_writes_nothing(rig: Rig) -> 
     sleeper = rig.fresh()
     sleeper.survey({})
     other = rig.fresh()
-    for before, fence in zip(fences, fences[1:5], strict=False):
+    for before, fence in itertools.pairwise(fences[:5]):
         other.raise_fence(fence, expect=before)
     with pytest.raises(Conflict, match="another run was faster"):
         sleeper.raise_fence(fences[5], expect=fences[0])

@@ -44,6 +44,7 @@ class Fences:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._lock = Lock()
+        self._marking = Lock()
         self._known: dict[str, _Stand] | None = None
         self.marked = False
         """Whether the mark was seen, or set."""
@@ -83,10 +84,11 @@ class Fences:
 
     def mark(self) -> None:
         """Before the first stamp that a Description does not lead to."""
-        if not self.marked:
-            text = "sopsync: stamps are in tags, too"
-            self._calls.put(MARK, params(text, text, Type="String", Overwrite=True))
-            self.marked = True
+        with self._marking:
+            if not self.marked:
+                text = "sopsync: stamps are in tags, too"
+                self._calls.put(MARK, params(text, text, Type="String", Overwrite=True))
+                self.marked = True
 
     def _create(self, chain: str, fence: Fence, number: int) -> None:
         """A lost answer is settled by looking: whether that number is there, and says what we wanted to say."""
