@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,21 +181,19 @@ class SecretsHarness:
     """An account of its own on a server that all share."""
 
     expected = LEAST
-    _odd = ("a", "a/b", "/a", "a//b/", "A", "._@+=-", "x-abcdef", "prod/sopsync-fences", "x" * 512)
+    odd_names = ("a", "a/b", "/a", "a//b/", "A", "._@+=-", "x-abcdef", "prod/sopsync-fences", "x" * 512)
 
-    def __init__(self, cloud: Aws, prefix: str = "") -> None:
+    def __init__(self, cloud: Aws) -> None:
         self.account = cloud.fresh()
         self.outside = SecretsOutside(client(cloud, self.account, THEM))
         self.environ = cloud.environ(account=self.account)
-        self._ours = client(cloud, self.account, US)
-        self._prefix = prefix
-        self.odd_names = tuple(f"{prefix}{name}"[:512] for name in self._odd)
+        self.ours = client(cloud, self.account, US)
 
     def open(self, wire: Wire, **settings: Any) -> AwsSecretsStore:
-        return opened(wired(self._ours, wire), self.environ, prefix=self._prefix, **settings)
+        return opened(wired(self.ours, wire), self.environ, **settings)
 
     def name(self, word: str) -> str:
-        return f"{self._prefix}{word}"
+        return word
 
 
 def opened(made: Any, environ: Mapping[str, str], **settings: Any) -> AwsSecretsStore:
@@ -204,6 +202,3 @@ def opened(made: Any, environ: Mapping[str, str], **settings: Any) -> AwsSecrets
     store = open_secrets("sm", asked, Context(environ), sleep=lambda _seconds: None)
     store._clients._clients["secretsmanager"] = made
     return store
-
-
-Empty = Callable[[], SecretsHarness]

@@ -12,7 +12,7 @@ from tests.support.aws import Aws
 
 
 class TestSecretsManager(Contract):
-    """A whole account, and for every other test the part of one below a prefix would do as well."""
+    """A whole account."""
 
     @pytest.fixture
     def empty(self, cloud: Aws) -> Callable[[], Harness]:

@@ -86,13 +86,20 @@ def summary(plan: Plan) -> str:
     """`Plan: 1 create, 1 update · 1 drift. No files decrypted.`"""
     counts = Counter(change.action for change in plan.changes)
     opened = _opened(plan)
-    done, found = _counts(counts, _CHANGES), _counts(counts, _FINDINGS)
+    done, found = _counts(counts, _CHANGES, _adopted(plan)), _counts(counts, _FINDINGS)
     if not done and not found:
         total = sum(counts.values())
         if plan.read and plan.read == total:
             return f"No changes. {_entries(total)} verified by value."
         return f"No changes. {_entries(total)} in step with git. {opened}"
     return f"Plan: {' · '.join(part for part in (done, found) if part)}. {opened}"
+
+
+def _adopted(plan: Plan) -> str:
+    """What taking over means: how many live values are git's already, and how many would be overwritten."""
+    found = Counter(change.same for change in plan.changes if change.action is Action.ADOPT)
+    parts = [f"{found[True]} only stamped"] * bool(found[True]) + [f"{found[False]} overwritten"] * bool(found[False])
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _opened(plan: Plan) -> str:
@@ -102,8 +109,9 @@ def _opened(plan: Plan) -> str:
     return f"{plan.opened} file{'s' * (plan.opened != 1)} decrypted{read}."
 
 
-def _counts(counts: Counter[Action], which: Iterable[Action]) -> str:
-    return ", ".join(f"{counts[action]} {action.value}" for action in which if counts[action])
+def _counts(counts: Counter[Action], which: Iterable[Action], adopted: str = "") -> str:
+    said = {Action.ADOPT: adopted}
+    return ", ".join(f"{counts[action]} {action.value}{said.get(action, '')}" for action in which if counts[action])
 
 
 def _entries(count: int) -> str:

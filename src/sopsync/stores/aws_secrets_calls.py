@@ -51,10 +51,13 @@ class Calls:
         return None if answer.code else answer.data
 
     def versions(self, name: str) -> list[tuple[str, str]]:
-        """(id, RFC 3339 of when it was made) of all versions, newest first."""
+        """(id, RFC 3339 of when it was made) of all versions, newest first; none where AWS does not show those of what
+        is scheduled for deletion."""
         params = {"IncludeDeprecated": True, "MaxResults": _PAGE}
         found = [
-            row for page in self._pages("ListSecretVersionIds", name, params) for row in page.get("Versions") or []
+            row
+            for page in self._pages("ListSecretVersionIds", name, params, _BUSY)
+            for row in page.get("Versions") or []
         ]
         # of two that were made at the same moment the current one is the newer
         found.sort(key=lambda row: (row["CreatedDate"], CURRENT in row.get("VersionStages", ())), reverse=True)
@@ -135,11 +138,11 @@ class Calls:
             raise Conflict(what, store=self.store, name=name, hint="plan again")
         return answer
 
-    def _pages(self, operation: str, name: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def _pages(self, operation: str, name: str, params: Mapping[str, Any], *allow: str) -> Iterator[Mapping[str, Any]]:
         """A page may be empty and have a next one."""
         given = {**params, "SecretId": name} if name else params
         while True:
-            page = self._api.call(operation, name=name, again=True, **given).data
+            page = self._api.call(operation, name=name, again=True, allow=allow, **given).data
             yield page
             if not page.get("NextToken"):
                 return

@@ -21,7 +21,7 @@ from sopsync.model import Observed, State, Survey
 from sopsync.stores.aws_secrets_calls import Calls
 from sopsync.stores.aws_secrets_entry import Entry, observed
 from sopsync.stores.aws_secrets_fence import Fences
-from sopsync.stores.aws_secrets_settings import AWS_SECRETS
+from sopsync.stores.aws_secrets_settings import AWS_SECRETS, FENCES
 from sopsync.stores.aws_session import THREADS
 
 _GIVE_UP = 8
@@ -39,7 +39,8 @@ def survey(calls: Calls, fences: Fences, wanted: Mapping[str, str]) -> Survey:
     """See above; errors as of `Store.survey`."""
     listed = {entry.name: entry for entry in calls.listed()}
     raised = {name: entry for name, entry in listed.items() if fences.holds(name)}
-    seen = {name: observed(entry) for name, entry in listed.items() if name not in raised}
+    # the fences of stores with another prefix are no entries, either
+    seen = {name: observed(entry) for name, entry in listed.items() if FENCES not in name}
     wrong = {name: why for name in wanted if (why := misnamed(name, calls.prefix))}
     doubted = _doubted(seen, {name: digest for name, digest in wanted.items() if name not in wrong})
     if doubted:

@@ -120,11 +120,14 @@ class Writer:
             self._calls.withdraw(name, gone)
         self._calls.remove(name, days)
         after = self._calls.look(name)
-        if after is not None and after.version != expect:
+        if after is None or (after.deleted and after.version == expect):
+            return
+        if after.deleted:
             self._calls.restore(name)
-            if gone:
-                self._calls.replicate(name, dict.fromkeys(gone, ""))
-            raise self._conflict(name, "written by others meanwhile")
+        if gone:
+            self._calls.replicate(name, dict.fromkeys(gone, ""))
+        what = "another service's to delete" if after.version == expect else "written by others meanwhile"
+        raise self._conflict(name, what)
 
     # -- the steps
 

@@ -111,8 +111,8 @@ def observed(seen: Listed, tags: Tags, *, told: bool) -> Observed:
     vouched = stamp is not None and stamp.version == str(seen.version)
     if labelled and labelled.names(seen):
         stamp, vouched = labelled.stamp, True
-    elif stamp is None and labelled:
-        stamp = labelled.stamp
+    elif labelled and (stamp is None or stamp.version == labelled.stamp.version):
+        stamp = labelled.stamp  # of the same version, so it was put there later
     return Observed(
         name=seen.name,
         state=State.PRESENT,
