@@ -11,7 +11,7 @@ import hcl2
 import pytest
 
 from tests.support.repo import Repo
-from tests.support.story import capture
+from tests.support.story import Stage, capture
 
 ROLES = ("sealed", "plan", "apply", "prune")
 ROLE = "arn:aws-us-gov:iam::123456789012:role/ops/sopsync"
@@ -171,3 +171,36 @@ def test_it_needs_no_key_and_makes_no_call(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert as_json()["policies"]
+
+
+def test_hcl_without_a_vault_store_is_a_usage_error() -> None:
+    code, said = capture(["policy", "--format", "hcl", "--store", "ssm"])
+    assert (code, "--format json" in said) == (64, True)
+
+
+MANIFEST = """\
+apiVersion: sopsync/v1
+kind: SecretManifest
+metadata: {name: payments}
+to: [{store: ssm, name: "/own/{name}/{env}/{key}", prune: true}]
+data: {a: canary-1}
+"""
+
+
+def test_manifests_that_route_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the commit are covered, by what they say in the clear; which ones is said."""
+    stage = Stage(tmp_path / "own", monkeypatch, lambda _repo: None)
+    head, _, _ = CONFIG.partition("sync:")
+    stage.repo.write("sopsync.yaml", f'{head}sync:\n  - {{from: "own/{{env}}.yaml"}}\n')
+    args = ["encrypt", "--age", stage.recipient, "--encrypted-regex", "^data$"]
+    args += ["--input-type", "yaml", "--output-type", "yaml", "/dev/stdin"]
+    stage.repo.write("own/prod.yaml", stage.sops(*args, data=MANIFEST.encode()))
+    stage.do_commit(["Route itself"])
+    monkeypatch.delenv("SOPS_AGE_KEY")
+    told = as_json("--role", "prune", "--store", "ssm")
+    (policy,) = [one["policy"] for one in told["policies"] if one["holder"] == ROLE]
+    assert {(one["Sid"], *one["Resource"]) for one in policy["Statement"]} >= {
+        ("SsmRead", "arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter/own/payments/prod/*"),
+        ("SsmDelete", "arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter/own/payments/prod/*"),
+    }
+    assert any("route themselves" in note for note in told["notes"])

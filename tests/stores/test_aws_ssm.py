@@ -13,8 +13,8 @@ from sopsync.errors import Conflict, Denied, Rejected, Unavailable
 from sopsync.model import Fence, Observed, Origin, Payload, Secret, Stamp, State, Version
 from sopsync.stores.aws_ssm import SsmStore, open_ssm
 from sopsync.stores.aws_ssm_entry import describe
-from sopsync.stores.aws_ssm_fence import MARK, _chain
-from sopsync.stores.aws_ssm_settings import FENCES, AwsSsmSettings
+from sopsync.stores.aws_ssm_fence import _chain
+from sopsync.stores.aws_ssm_settings import FENCES, MARK, AwsSsmSettings
 from sopsync.stores.testing import Wire
 from tests.stores.aws_ssm_harness import FAST, Pool, Sender, SsmHarness, plant_key
 from tests.stores.test_aws_core import Context

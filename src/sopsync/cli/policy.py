@@ -37,6 +37,7 @@ def policy(
     config_from: o.ConfigFrom = "",
 ) -> int:
     """Print the least policies for planning, applying and pruning. No keys, no store."""
+    from sopsync.cli.exits import UsageError
     from sopsync.cli.output import out
     from sopsync.policies import policies
     from sopsync.reach import routes
@@ -59,6 +60,8 @@ def policy(
                 out([render.policies_json(session.commit, made, notes)])
             case Format.TERRAFORM:
                 out(render.terraform_lines(made, notes))
+            case Format.HCL if not any(one.holder.language == "vault" for one in made):
+                raise UsageError("hcl is for Vault, and there is no vault store", hint="--format json, or terraform")
             case Format.HCL:
                 out(render.hcl_lines(made, notes))
         return 0
