@@ -261,7 +261,7 @@ class Context:
 
 
 @pytest.fixture
-def sent(cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Call]]:
+def sent(cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     """Every call as the server saw it, from whom and with what."""
     from tests.support.aws import server
 
@@ -273,7 +273,7 @@ def sent(cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Call]]:
         return answer(self, call)
 
     monkeypatch.setattr(server.App, "_answer", noting)
-    yield seen
+    return seen
 
 
 Opened = Callable[..., Any]

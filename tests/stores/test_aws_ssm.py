@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -427,6 +428,18 @@ def test_ten_go_at_once_and_those_that_moved_stay(rig: Rig) -> None:
     assert [entry.name for entry in rig.store.survey({}).entries] == [names[3]]
 
 
+def test_a_delete_whose_answer_is_lost_is_settled_by_looking_and_never_made_again(rig: Rig) -> None:
+    rig.write()
+    rig.cloud.faults["DeleteParameters"] = [ANSWER_LOST]
+    refused: dict[str, Any] = {}
+    calls = rig.calls(lambda: refused.update(rig.store.delete({NAME: Version("1")})))
+    assert (calls, refused) == (["describe_parameters", "delete_parameters", "describe_parameters"], {})
+    rig.write()
+    rig.cloud.faults["DeleteParameters"] = [replace(ANSWER_LOST, happens=False)]
+    assert isinstance(rig.store.delete({NAME: Version("1")})[NAME], Unavailable)
+    assert rig.see().state is State.PRESENT
+
+
 # -- paths
 
 
@@ -479,7 +492,7 @@ def test_a_run_that_slept_while_others_raised_twice_writes_nothing(rig: Rig) -> 
     sleeper = rig.fresh()
     sleeper.survey({})
     other = rig.fresh()
-    for before, fence in zip(fences, fences[1:5], strict=False):
+    for before, fence in pairwise(fences[:5]):
         other.raise_fence(fence, expect=before)
     with pytest.raises(Conflict, match="another run was faster"):
         sleeper.raise_fence(fences[5], expect=fences[0])
