@@ -12,9 +12,10 @@ import pytest
 from sopsync.errors import Conflict, Denied, Rejected, Unavailable
 from sopsync.model import Fence, Observed, Origin, Payload, Secret, Stamp, State, Version
 from sopsync.stores.aws_ssm import SsmStore, open_ssm
-from sopsync.stores.aws_ssm_entry import describe
+from sopsync.stores.aws_ssm_entry import Listed, describe
 from sopsync.stores.aws_ssm_fence import MARK, _chain
 from sopsync.stores.aws_ssm_settings import FENCES, AwsSsmSettings
+from sopsync.stores.aws_ssm_survey import Listing, list_all
 from sopsync.stores.testing import Wire
 from tests.stores.aws_ssm_harness import FAST, Pool, Sender, SsmHarness, plant_key
 from tests.stores.test_aws_core import Context
@@ -472,7 +473,52 @@ def test_paths_that_cannot_be(paths: list[str]) -> None:
         AwsSsmSettings(type="aws-ssm", paths=paths)
 
 
+def test_a_path_that_cannot_be_listed_is_unknown_and_the_others_go_on() -> None:
+    class Half:
+        """Lists nothing below the paths in `shut`."""
+
+        def __init__(self, *shut: str) -> None:
+            self.shut = shut
+
+        def below(self, path: str) -> list[Listed]:
+            if path in self.shut:
+                raise Unavailable("no answer in time", store="ssm", hint="retry")
+            return [Listed(f"{path}/x", 1)]
+
+    def look(*shut: str) -> Listing:
+        half: Any = Half(*shut)
+        return list_all(half, ["/app", "/web"])
+
+    found = look("/app")
+    assert (list(found.entries), found.unknown) == (["/web/x"], {"/app/": "no answer in time"})
+    for shut in ((FENCES,), ("/app", "/web")):
+        with pytest.raises(Unavailable):
+            look(*shut)
+
+
+def test_quotas_of_the_account_set_the_pace(cloud: Aws, ssm_pool: Pool) -> None:
+    store = Rig(cloud, ssm_pool).fresh(paths=["/app"])
+    assert store._calls._ssm._paces.of("PutParameter")._most == FAST["put"]
+    given = AwsSsmSettings(type="aws-ssm", rates={"put": 10})
+    paces = open_ssm("ssm", given, Context({}))._calls._ssm._paces
+    assert [paces.of(name)._most for name in ("PutParameter", "GetParameter")] == [10, 40]
+
+
 # -- fences
+
+
+def test_two_stores_of_one_run_share_the_fence_of_their_owner(rig: Rig) -> None:
+    then, now = FENCE, replace(FENCE, commit="f" * 40)
+    rig.store.raise_fence(then, expect=None)
+    left, right, late = (rig.fresh(paths=[path]) for path in ("/left", "/right", "/late"))
+    for store in (left, right):
+        assert store.survey({}).fences == {"acme": then}
+    left.raise_fence(now, expect=then)
+    right.raise_fence(now, expect=then)
+    late.raise_fence(now, expect=then)
+    assert rig.store.survey({}).fences == {"acme": now}
+    with pytest.raises(Conflict):
+        right.raise_fence(replace(FENCE, commit="9" * 40), expect=then)
 
 
 def test_a_fence_is_a_chain_whose_highest_link_counts(rig: Rig) -> None:
