@@ -125,7 +125,7 @@ def said(code: str, status: int = 400, message: str = f"it said {VALUE}") -> Cli
     )
 
 
-def broken() -> Exception:
+def broken() -> exceptions.HTTPClientError:
     return exceptions.ConnectionClosedError(endpoint_url=f"https://{VALUE}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ import pytest
 from sopsync.errors import Conflict, Denied, Rejected, Unavailable
 from sopsync.model import Fence, Observed, Origin, Payload, Secret, Stamp, State, Version
 from sopsync.stores.aws_ssm import SsmStore, open_ssm
-from sopsync.stores.aws_ssm_entry import describe
-from sopsync.stores.aws_ssm_fence import _chain
-from sopsync.stores.aws_ssm_settings import FENCES, MARK, AwsSsmSettings
+from sopsync.stores.aws_ssm_entry import Listed, describe
+from sopsync.stores.aws_ssm_fence import MARK, _chain
+from sopsync.stores.aws_ssm_settings import FENCES, AwsSsmSettings
+from sopsync.stores.aws_ssm_survey import Listing, list_all
 from sopsync.stores.testing import Wire
 from tests.stores.aws_ssm_harness import FAST, Pool, Sender, SsmHarness, plant_key
 from tests.stores.test_aws_core import Context
@@ -428,6 +430,18 @@ def test_ten_go_at_once_and_those_that_moved_stay(rig: Rig) -> None:
     assert [entry.name for entry in rig.store.survey({}).entries] == [names[3]]
 
 
+def test_a_delete_whose_answer_is_lost_is_settled_by_looking_and_never_made_again(rig: Rig) -> None:
+    rig.write()
+    rig.cloud.faults["DeleteParameters"] = [ANSWER_LOST]
+    refused: dict[str, Any] = {}
+    calls = rig.calls(lambda: refused.update(rig.store.delete({NAME: Version("1")})))
+    assert (calls, refused) == (["describe_parameters", "delete_parameters", "describe_parameters"], {})
+    rig.write()
+    rig.cloud.faults["DeleteParameters"] = [replace(ANSWER_LOST, happens=False)]
+    assert isinstance(rig.store.delete({NAME: Version("1")})[NAME], Unavailable)
+    assert rig.see().state is State.PRESENT
+
+
 # -- paths
 
 
@@ -460,7 +474,52 @@ def test_paths_that_cannot_be(paths: list[str]) -> None:
         AwsSsmSettings(type="aws-ssm", paths=paths)
 
 
+def test_a_path_that_cannot_be_listed_is_unknown_and_the_others_go_on() -> None:
+    class Half:
+        """Lists nothing below the paths in `shut`."""
+
+        def __init__(self, *shut: str) -> None:
+            self.shut = shut
+
+        def below(self, path: str) -> list[Listed]:
+            if path in self.shut:
+                raise Unavailable("no answer in time", store="ssm", hint="retry")
+            return [Listed(f"{path}/x", 1)]
+
+    def look(*shut: str) -> Listing:
+        half: Any = Half(*shut)
+        return list_all(half, ["/app", "/web"])
+
+    found = look("/app")
+    assert (list(found.entries), found.unknown) == (["/web/x"], {"/app/": "no answer in time"})
+    for shut in ((FENCES,), ("/app", "/web")):
+        with pytest.raises(Unavailable):
+            look(*shut)
+
+
+def test_quotas_of_the_account_set_the_pace(cloud: Aws, ssm_pool: Pool) -> None:
+    store = Rig(cloud, ssm_pool).fresh(paths=["/app"])
+    assert store._calls._ssm._paces.of("PutParameter")._most == FAST["put"]
+    given = AwsSsmSettings(type="aws-ssm", rates={"put": 10})
+    paces = open_ssm("ssm", given, Context({}))._calls._ssm._paces
+    assert [paces.of(name)._most for name in ("PutParameter", "GetParameter")] == [10, 40]
+
+
 # -- fences
+
+
+def test_two_stores_of_one_run_share_the_fence_of_their_owner(rig: Rig) -> None:
+    then, now = FENCE, replace(FENCE, commit="f" * 40)
+    rig.store.raise_fence(then, expect=None)
+    left, right, late = (rig.fresh(paths=[path]) for path in ("/left", "/right", "/late"))
+    for store in (left, right):
+        assert store.survey({}).fences == {"acme": then}
+    left.raise_fence(now, expect=then)
+    right.raise_fence(now, expect=then)
+    late.raise_fence(now, expect=then)
+    assert rig.store.survey({}).fences == {"acme": now}
+    with pytest.raises(Conflict):
+        right.raise_fence(replace(FENCE, commit="9" * 40), expect=then)
 
 
 def test_a_fence_is_a_chain_whose_highest_link_counts(rig: Rig) -> None:
@@ -480,7 +539,7 @@ def test_a_run_that_slept_while_others_raised_twice_writes_nothing(rig: Rig) -> 
     sleeper = rig.fresh()
     sleeper.survey({})
     other = rig.fresh()
-    for before, fence in itertools.pairwise(fences[:5]):
+    for before, fence in pairwise(fences[:5]):
         other.raise_fence(fence, expect=before)
     with pytest.raises(Conflict, match="another run was faster"):
         sleeper.raise_fence(fences[5], expect=fences[0])

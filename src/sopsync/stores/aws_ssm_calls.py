@@ -37,6 +37,8 @@ class Calls:
 
     def look(self, names: Sequence[str]) -> dict[str, Listed]:
         """Those of these names (at most 50) that are there. Always asked for anew."""
+        if not names:
+            return {}
         only = [{"Key": "Name", "Option": "Equals", "Values": list(names)}]
         return {seen.name: seen for seen in self._described(only, names[0] if len(names) == 1 else "")}
 

@@ -6,7 +6,9 @@ overwritten. Each raise creates `/sopsync-fence/<digest of the owner>/<n>` with 
 1. Two that saw the same n both try to create n + 1; one is told that it is taken.
 2. One that slept while others raised twice, and swept what lay behind them, could create a number in the gap they left.
    So it looks once more, and if there is a higher one takes its own back. Until it does, the highest still counts.
-3. What is older than the predecessor is swept. The predecessor stays: whoever sleeps for the time of one raise is told
+3. Two stores of one run may share an owner here (paths of one region): the fence that one of them raised to where the
+   other wants it is as good as its own.
+4. What is older than the predecessor is swept. The predecessor stays: whoever sleeps for the time of one raise is told
    by 1., which every AWS region answers consistently, and only whoever sleeps for longer needs 2.
 
 `Description` and value both are the fence's text: the first is for surveys, the second because none may be empty.
@@ -69,16 +71,19 @@ class Fences:
             stand = None if self._known is None else self._known.get(chain, _Stand())
         if stand is None or stand.fence != expect:
             stand = self._look(chain)
+        if stand.fence == fence != expect:
+            return
         if stand.fence != expect:
             raise self._moved(fence.owner)
-        self._create(chain, fence, stand.number + 1)  # 1
         ours = stand.number + 1
+        if not self._create(f"{chain}/{ours}", fence):  # 1
+            return
         now = self._look(chain)  # 2
         if now.number > ours:
             with suppress(StoreError):
                 self._calls.delete([f"{chain}/{ours}"])
             raise self._moved(fence.owner)
-        self._sweep(chain, [number for number in now.behind if number < ours - 1])  # 3
+        self._sweep(chain, [number for number in now.behind if number < ours - 1])  # 4
         with self._lock:
             self._known = {**(self._known or {}), chain: _Stand(fence, ours)}
 
@@ -90,18 +95,21 @@ class Fences:
                 self._calls.put(MARK, params(text, text, Type="String", Overwrite=True))
                 self.marked = True
 
-    def _create(self, chain: str, fence: Fence, number: int) -> None:
-        """A lost answer is settled by looking: whether that number is there, and says what we wanted to say."""
-        name, text = f"{chain}/{number}", fence.encode()
+    def _create(self, name: str, fence: Fence) -> bool:
+        """Whether this client did it, or another store of the same run. A lost answer is settled by looking: whether
+        that number is there, and says what we wanted to say."""
+        text = fence.encode()
         try:
-            taken = self._calls.put(name, params(text, text, Type="String"), allow=_TAKEN).code
+            if not self._calls.put(name, params(text, text, Type="String"), allow=_TAKEN).code:
+                return True
+            found = self._calls.look([name]).get(name)
         except Unavailable:
             found = self._calls.look([name]).get(name)
             if found is None:
                 raise
-            taken = "" if found.description == text else _TAKEN[0]
-        if taken:
+        if found is None or found.description != text or self._look(name.rpartition("/")[0]).fence != fence:
             raise self._moved(fence.owner)
+        return False
 
     def _sweep(self, chain: str, numbers: Sequence[int]) -> None:
         """What stays by accident is swept by the next raise. A missing permission would let the chain grow: said."""
