@@ -64,6 +64,7 @@ def test_a_text_that_looks_like_a_map_stays_a_text(harness: SecretsHarness, plac
         ('["canary-1"]', None),
         ('"canary-1"', None),
         ('{"a": "\\ud800"}', None),
+        ('{"\\ud800": "canary-1"}', None),
         ("[" * 1000, None),
     ],
 )
