@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -14,8 +13,8 @@ from sopsync.errors import Conflict, Denied, Rejected, Unavailable
 from sopsync.model import Fence, Observed, Origin, Payload, Secret, Stamp, State, Version
 from sopsync.stores.aws_ssm import SsmStore, open_ssm
 from sopsync.stores.aws_ssm_entry import Listed, describe
-from sopsync.stores.aws_ssm_fence import MARK, _chain
-from sopsync.stores.aws_ssm_settings import FENCES, AwsSsmSettings
+from sopsync.stores.aws_ssm_fence import _chain
+from sopsync.stores.aws_ssm_settings import FENCES, MARK, AwsSsmSettings
 from sopsync.stores.aws_ssm_survey import Listing, list_all
 from sopsync.stores.testing import Wire
 from tests.stores.aws_ssm_harness import FAST, Pool, Sender, SsmHarness, plant_key
