@@ -6,7 +6,7 @@ import re
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopsync.config import Config, load_config, owners_of
@@ -48,6 +48,7 @@ def form(glob: Glob) -> str:
 @pytest.mark.parametrize("listed", [{}, {"env": ["prod", "test"]}, {"env": ["prod"], "service": ["a", "b"]}])
 @pytest.mark.parametrize("store", ["s", "{env}"])
 @pytest.mark.parametrize("owner", ["acme", "acme/{env}", "{service}"])
+@settings(deadline=None, max_examples=40)
 @given(data=st.data(), name=st.sampled_from(_NAMES), key=_SEGMENT)
 def test_every_entry_has_a_route(
     *, data: st.DataObject, name: str, listed: dict[str, list[str]], store: str, owner: str, key: str
@@ -110,6 +111,7 @@ def test_roles_hold_those_before_them() -> None:
         assert one.covers(other) == (list(Role).index(other) <= list(Role).index(one))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab/*", max_size=6)))
 def test_distinct_covers_all_and_says_nothing_twice(globs: list[str]) -> None:
     kept = distinct(globs)
