@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance")),
     ("says what is wanted", ("config",)),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema")),
+    ("is told of a run", ("report",)),
     ("what decisions are made of", ("change", "limits", "encode", "digest", "origin")),
     ("what config is made of", ("config_errors", "config_model", "patterns", "templates")),
     ("text with places", ("yamlpos",)),
@@ -36,6 +37,7 @@ RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
 PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
+PURE += ("report",)
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sopsync.cli import options as o
+from sopsync.render.formats import Format
 
 
 def check(
@@ -11,21 +12,28 @@ def check(
     rev: o.Rev = "HEAD",
     config: o.Config = o.CONFIG,
     config_from: o.ConfigFrom = "",
-    json: o.Json = False,
+    form: o.FormatOption = Format.TEXT,
+    json: o.JsonFormat = False,
 ) -> int:
     """Check config and manifests of a commit: no keys, no store, all problems at once."""
-    from sopsync.cli.output import out
-    from sopsync.errors import ConfigError, printable
+    from sopsync.cli.reporting import chosen, reported
+    from sopsync.errors import ConfigError
+    from sopsync.report import Report
 
-    with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from) as session:
-        if broken := tuple(session.manifests.broken.values()):
-            raise ConfigError.of(broken)
-        files, entries = len(session.manifests.files), len(session.manifests.desired)
-        if json:
-            from sopsync.render.json import check_json
+    def work() -> Report:
+        with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from) as session:
+            if broken := tuple(session.manifests.broken.values()):
+                raise ConfigError.of(broken)
+            files, entries = len(session.manifests.files), len(session.manifests.desired)
+            told = f"commit {session.commit[:7]}: {files} files, {entries} entries, no problems"
+            return Report(
+                "check",
+                commit=session.commit,
+                config=config,
+                config_from=config_from,
+                summary=f"{told}; no store contacted",
+                notes=session.notes(),
+                files=tuple(session.manifests.files),
+            )
 
-            out([check_json(session.commit, files=files, entries=entries, notes=session.notes())])
-            return 0
-        out(f"note: {printable(note)}" for note in session.notes())
-        out([f"commit {session.commit[:7]}: {files} files, {entries} entries, no problems; no store contacted"])
-        return 0
+    return reported("check", chosen(form, json=json), config, work)
