@@ -1,4 +1,4 @@
-"""The JSON Schemas of the config file and of self-routing manifests, for editors and other tools."""
+"""The JSON Schemas of the config file, of self-routing manifests and of reports, for editors and other tools."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _OPTION = {"type": ["string", "number", "boolean"]}
 
 
 def json_schemas(kinds: Mapping[str, Kind] = KINDS) -> dict[str, dict[str, Any]]:
-    """`config`, `manifest` and `report`: JSON Schema, draft 2020-12. What only the whole can tell (captures, names of stores,
-    which options a kind of store takes) is left to `sopsync check`."""
+    """`config`, `manifest` and `report`: JSON Schema, draft 2020-12. What only the whole can tell (captures, names of
+    stores, which options a kind of store takes) is left to `sopsync check`."""
     config = _schema(ConfigModel, "sopsync config", kinds)
     stores = {name: _inlined(kind.settings) for name, kind in kinds.items()}
     for name, schema in stores.items():
