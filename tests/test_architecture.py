@@ -20,13 +20,14 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("is started", ("__main__",)),
     ("speaks to a person", ("cli",)),
     ("drives one run", ("session", "checking", "differing", "stores.testing")),
-    ("looks at one commit", ("side", "sopschange")),
+    ("says what a change would mean", ("meaning",)),
+    ("looks at one commit", ("side",)),
     ("shows or keeps a run", ("render", "planfile")),
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance")),
     ("says what is wanted", ("config",)),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema", "compare")),
     ("is told of a run", ("report",)),
-    ("what decisions are made of", ("change", "limits", "encode", "digest", "origin")),
+    ("what decisions are made of", ("change", "limits", "encode", "digest", "origin", "age")),
     ("what config is made of", ("config_errors", "config_model", "patterns", "templates", "sopsrules")),
     ("text with places", ("yamlpos",)),
     ("reaches outside", ("stores", "sops", "git")),
@@ -38,7 +39,7 @@ RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
 PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
-PURE += ("report", "compare")
+PURE += ("report", "compare", "age")
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from sopsync import manifest, sops
 from sopsync.compare import compare
-from sopsync.config import Config
 from sopsync.errors import ConfigError, SopsyncError, SourceError
 from sopsync.git import Repository
+from sopsync.meaning import sops_yaml_findings
 from sopsync.model import Desired, Ref
 from sopsync.provenance import origin_commits
 from sopsync.report import Author, Finding, Report, Row, Severity, finding, problem_count, worst_first
-from sopsync.side import Side, find_config, load_side
+from sopsync.side import Side, find_config, load_side, try_config
 from sopsync.sops.tree import Scalar, leaves, pointer
-from sopsync.sopschange import notes_on_sops_yaml
 
 _ACTIONS = ("added", "changed", "re-encrypted", "removed")
 
@@ -41,17 +40,19 @@ def difference(ask: Question) -> Report:
     """
     with Repository.open(ask.repo) as repo:
         commit = repo.resolve(ask.rev)
-        config = find_config(repo, repo.resolve(ask.config_from) if ask.config_from else commit, ask.config_path)
+        tree = repo.tree(repo.resolve(ask.config_from) if ask.config_from else commit)
+        config = find_config(repo, tree, ask.config_path)
         base = repo.merge_base(repo.resolve(ask.base), commit) if ask.base else _parted(repo, commit, config.branch)
-        after = load_side(repo, commit, config)
-        before = load_side(repo, base, config if ask.config_from else _config_at(repo, base, ask.config_path))
+        after = load_side(repo, repo.tree(commit), config)
+        tree = repo.tree(base)
+        before = load_side(repo, tree, config if ask.config_from else try_config(repo, tree, ask.config_path))
         told = _Difference(repo, before, after, ask)
         rows = told.rows()
         found = worst_first([*(finding(p, "manifest") for p in after.problems), *told.findings()])
         counts = {action: sum(row.action == action for row in rows) for action in _ACTIONS}
         return Report(
             command="diff",
-            exit=1 if after.problems else 0,
+            exit_code=1 if after.problems else 0,
             commit=commit,
             branch=repo.branch(),
             base=base,
@@ -75,13 +76,6 @@ def _parted(repo: Repository, commit: str, branch: str) -> str:
         return repo.merge_base(tip, commit)
     hint = f"name what to compare with: sopsync diff BASE; or git fetch origin {branch}"
     raise SourceError(f"this clone has no branch {branch}", hint=hint)
-
-
-def _config_at(repo: Repository, commit: str, path: str) -> Config | ConfigError:
-    try:
-        return find_config(repo, commit, path)
-    except ConfigError as error:
-        return error
 
 
 def _summary(counts: Mapping[str, int], problems: int) -> str:
@@ -134,7 +128,7 @@ class _Difference:
             yield from self._opened_to(path)
             yield from self._uncovered(path)
         known = [*self.after.sealed, *self.before.sealed]
-        yield from notes_on_sops_yaml(self.repo, self.before.tree, self.after.tree, known)
+        yield from sops_yaml_findings(self.repo, self.before.tree, self.after.tree, known)
 
     def _opened_to(self, path: str) -> Iterator[Finding]:
         old, new = (side.sealed[path].metadata.labels for side in (self.before, self.after))
@@ -205,7 +199,7 @@ class _Difference:
 
     def _wanted_at(self, commit: str, ref: Ref) -> bool:
         tree, path = self.repo.tree(commit), self.before.manifests.desired[ref].origin.path
-        config = self.before.config if self._fixed else _config_at(self.repo, commit, self._config_path)
+        config = self.before.config if self._fixed else try_config(self.repo, tree, self._config_path)
         if path not in tree or config is None or isinstance(config, ConfigError):
             return False
         read = partial(self.repo.read, tree, strict=False)

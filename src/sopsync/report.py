@@ -94,11 +94,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it. `exit` is the exit code of the command."""
+    """All of it. `exit_code` is that of the command."""
 
     command: str
     format_version: Literal[1] = 1
-    exit: int = 0
+    exit_code: int = 0
     commit: str = ""
     branch: str = ""
     base: str = ""
@@ -153,7 +153,7 @@ def worst_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
 def of_error(command: str, problems: Sequence[Problem], *, config: str, exit_code: int) -> Report:
     """A command that could not be done at all."""
     found = worst_first(finding(problem, "error") for problem in problems)
-    return Report(command, exit=exit_code, config=config, summary=problem_count(len(found)), findings=found)
+    return Report(command, exit_code=exit_code, config=config, summary=problem_count(len(found)), findings=found)
 
 
 def problem_count(count: int) -> str:
@@ -174,7 +174,7 @@ def of_plan(
     counts = Counter(change.action for change in plan.changes)
     return Report(
         command="plan",
-        exit=exit_code,
+        exit_code=exit_code,
         commit=plan.commit,
         branch=plan.branch,
         config=config,

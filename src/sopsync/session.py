@@ -32,6 +32,7 @@ from sopsync.errors import (
 from sopsync.fence import judge
 from sopsync.git import Repository
 from sopsync.guard import guard
+from sopsync.meaning import rule_changes
 from sopsync.model import Desired, Fence, Ref, Survey
 from sopsync.observe import observe
 from sopsync.plan import Prune, Scope, diff, hold_deletes
@@ -284,9 +285,8 @@ class Session:
         edited = self.repo.uncommitted([self.ask.config_path, *self.manifests.files, *self.manifests.broken])
         notes = [f"{path} has uncommitted edits; they are not in this plan" for path in edited]
         notes += [f"the rule at {where} matches no file" for where in self.manifests.idle]
-        base = self.ask.config_from
-        if base and self.tree.get(self.ask.config_path) != self._config_tree.get(self.ask.config_path):
-            notes.append(f"{self.ask.config_path} differs from {base}'s, which was used; merging changes it")
+        if base := self.ask.config_from:
+            notes += rule_changes(self.repo, self._config_tree, self.tree, self.config, self.manifests, source=base)
         if self.filtered:
             notes.append("filtered: only part of git was looked at, so nothing is deleted")
         return tuple(notes)

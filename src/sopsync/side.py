@@ -34,17 +34,16 @@ class Side:
         return self.tree.commit
 
 
-def find_config(repo: Repository, commit: str, path: str) -> Config:
+def find_config(repo: Repository, tree: Tree, path: str) -> Config:
     """The config at a path of a commit. ConfigError with all that is wrong with it."""
-    tree = repo.tree(commit)
     if path not in tree:
-        raise ConfigError(f"not in commit {commit[:10]}", where=path, hint="sopsync init, then commit it")
+        what = f"not in commit {tree.commit[:10]}" if tree.commit else "not in the index"
+        raise ConfigError(what, where=path, hint="sopsync init, then commit it")
     return load_config(repo.read(tree, [path])[path], path)
 
 
-def load_side(repo: Repository, commit: str, config: Config | ConfigError) -> Side:
+def load_side(repo: Repository, tree: Tree, config: Config | ConfigError) -> Side:
     """What the commit wants by this config, or by none if that is what is wrong."""
-    tree = repo.tree(commit)
     if isinstance(config, ConfigError):
         return Side(tree, None, Manifests({}, {}, {}), {}, config.problems)
     sealed: dict[str, Sealed] = {}
@@ -67,6 +66,14 @@ def _why(repo: Repository, tree: Tree, path: str, problem: Problem) -> Problem:
     except SourceError as error:
         return error.problems[0]
     return problem
+
+
+def try_config(repo: Repository, tree: Tree, path: str) -> Config | ConfigError:
+    """The same, or what is wrong."""
+    try:
+        return find_config(repo, tree, path)
+    except ConfigError as error:
+        return error
 
 
 def parse_file(repo: Repository, tree: Tree, path: str) -> Sealed | DecryptError | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from sopsync.cli import options as o
 from sopsync.render.formats import Format
 
@@ -12,28 +16,23 @@ def check(
     rev: o.Rev = "HEAD",
     config: o.Config = o.CONFIG,
     config_from: o.ConfigFrom = "",
+    staged: Annotated[bool, typer.Option("--staged", help="Check what is staged for the next commit.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
     form: o.FormatOption = Format.TEXT,
     json: o.JsonFormat = False,
+    quiet: o.Quiet = False,
 ) -> int:
     """Check config and manifests of a commit: no keys, no store, all problems at once."""
+    import posixpath
+    from datetime import UTC, datetime
+    from functools import partial
+
+    from sopsync import checking
+    from sopsync.cli.exits import UsageError
     from sopsync.cli.reporting import chosen, reported
-    from sopsync.errors import ConfigError
-    from sopsync.report import Report
 
-    def work() -> Report:
-        with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from) as session:
-            if broken := tuple(session.manifests.broken.values()):
-                raise ConfigError.of(broken)
-            files, entries = len(session.manifests.files), len(session.manifests.desired)
-            told = f"commit {session.commit[:7]}: {files} files, {entries} entries, no problems"
-            return Report(
-                "check",
-                commit=session.commit,
-                config=config,
-                config_from=config_from,
-                summary=f"{told}; no store contacted",
-                notes=session.notes(),
-                files=tuple(session.manifests.files),
-            )
-
-    return reported("check", chosen(form, json=json), config, work)
+    if staged and rev != "HEAD":
+        raise UsageError("--staged is the index, and --rev a commit", hint="choose one")
+    path = posixpath.normpath(config)
+    ask = checking.Question(repo, datetime.now(UTC), rev, path, config_from, staged=staged, strict=strict)
+    return reported("check", chosen(form, json=json), path, partial(checking.check, ask), quiet=quiet)

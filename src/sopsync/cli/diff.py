@@ -39,7 +39,7 @@ def diff(
 
     def work() -> Report:
         report = difference(ask)
-        pending = detailed_exitcode and report.rows and not report.exit
-        return replace(report, exit=int(Exit.PENDING)) if pending else report
+        pending = detailed_exitcode and report.rows and not report.exit_code
+        return replace(report, exit_code=int(Exit.PENDING)) if pending else report
 
     return reported("diff", chosen(form, json=json), ask.config_path, work, quiet=quiet)

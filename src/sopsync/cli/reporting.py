@@ -36,4 +36,4 @@ def reported(
             err(error_lines(error))
     quiet = quiet and form is Format.TEXT
     out([report.summary if quiet else render(report, form, colour=colour(), verbose=verbose)])
-    return Exit(report.exit)
+    return Exit(report.exit_code)

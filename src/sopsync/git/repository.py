@@ -165,6 +165,17 @@ class Repository:
                     del self._trees[next(iter(self._trees))]
             return self._trees[commit]
 
+    def staged(self) -> Tree:
+        """What the index holds: the next commit. Its `commit` is "". SourceError in the middle of a merge."""
+        listed = []
+        for record in self._git.must("ls-files", "--stage", "-z").split(b"\0")[:-1]:
+            about, _, path = record.partition(b"\t")
+            mode, oid, stage = about.split(b" ")
+            if stage != b"0":
+                raise SourceError("the index holds conflicts", hint="settle the merge and git add what it left")
+            listed.append(b"%b blob %b\t%b" % (mode, oid, path))
+        return Tree("", listed)
+
     def read(self, tree: Tree, paths: Iterable[str], *, strict: bool = True) -> dict[str, bytes]:
         """Path → content. One SourceError for all paths that are no plain file of bearable size; unless `strict`, those
         are left out. What should be there and is not (a partial clone) is an error always."""

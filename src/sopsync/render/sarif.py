@@ -22,7 +22,7 @@ def report_sarif(report: Report) -> str:
         },
         "automationDetails": {"id": f"sopsync/{report.command}/{uri(report.config)}/"},
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": report.exit != 1, "exitCode": report.exit}],
+        "invocations": [{"executionSuccessful": report.exit_code != 1, "exitCode": report.exit_code}],
         "results": [_result(found, rules) for found in report.findings],
     }
     return dump({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
