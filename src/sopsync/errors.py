@@ -31,16 +31,16 @@ _COMMAND = re.compile(r"^(?=\s*::)|##(?=\w*\[)")
 def printable(text: str) -> str:
     """Text from git or a store with everything that could steer a terminal or a CI runner, or begin a line, made
     visible."""
-    shown = "".join(c if c.isprintable() else _bytes(c).hex(" ").join("<>") for c in text)
+    shown = "".join(c if c.isprintable() else encoded(c).hex(" ").join("<>") for c in text)
     return _COMMAND.sub(lambda found: "<23>#" if found[0] else "<>", shown)
 
 
-def _bytes(character: str) -> bytes:
-    """Git's stray bytes as they were; half a surrogate pair, which broken JSON may hold, as it would be encoded."""
+def encoded(text: str) -> bytes:
+    """Any text as bytes: git's stray ones as they were, half a surrogate pair (broken JSON may hold one) as it is."""
     try:
-        return character.encode("utf-8", "surrogateescape")
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return character.encode("utf-8", "surrogatepass")
+        return text.encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from sopsync.errors import printable
+from sopsync.errors import encoded, printable
 
 
 def markdown(text: str) -> str:
@@ -28,7 +28,7 @@ def markdown(text: str) -> str:
 
 def comment(text: str) -> str:
     """Inside `<!-- -->`: letters, digits and a few marks, the rest percent-encoded; it cannot end the comment."""
-    return quote(text.encode("utf-8", "surrogateescape"), safe="/.:@+{} ").replace("--", "-%2D")
+    return quote(encoded(text), safe="/.:@+{} ").replace("--", "-%2D")
 
 
 def command_data(text: str) -> str:
@@ -38,7 +38,7 @@ def command_data(text: str) -> str:
 
 def command_property(text: str) -> str:
     """A property of one (escapeProperty). Not made printable first: a path must stay what it is."""
-    raw = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    raw = encoded(text).decode("utf-8", "replace")
     escaped = raw.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in escaped)
 
@@ -56,7 +56,7 @@ def sarif_message(text: str) -> str:
 
 def uri(path: str) -> str:
     """A path of the repository as a relative reference (RFC 3986); its bytes, whatever they are."""
-    quoted = quote(path.encode("utf-8", "surrogateescape"), safe="/")
+    quoted = quote(encoded(path), safe="/")
     return quoted.replace("//", "/%2F")
 
 

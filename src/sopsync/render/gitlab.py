@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from sopsync.errors import encoded
 from sopsync.render.escape import printable_lines
 from sopsync.report import Finding, Report, Severity
 
@@ -31,7 +32,7 @@ def _issue(found: Finding) -> dict[str, object]:
     return {
         "description": said,
         "check_name": found.rule,
-        "fingerprint": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest(),
+        "fingerprint": hashlib.sha256(encoded(identity)).hexdigest(),
         "severity": _SEVERITIES[found.severity],
         "location": {"path": printable_lines(found.path) or "sopsync.yaml", "lines": {"begin": found.line or 1}},
     }

@@ -73,7 +73,7 @@ def _spaced(lines: list[str]) -> list[str]:
 
 
 def _size(lines: Iterable[str]) -> int:
-    return sum(len(line.encode("utf-8", "surrogatepass")) + 2 for line in lines)
+    return sum(len(line.encode()) + 2 for line in lines)
 
 
 def _headline(report: Report) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from sopsync import __version__
+from sopsync.errors import encoded
 from sopsync.render.escape import printable_lines, sarif_message, uri
 from sopsync.render.json import dump
 from sopsync.report import Finding, Report
@@ -36,7 +37,7 @@ def _result(found: Finding, rules: list[str]) -> dict[str, Any]:
         "ruleIndex": rules.index(found.rule),
         "level": found.severity.value,
         "message": {"text": sarif_message(found.message + hint)},
-        "partialFingerprints": {"sopsync/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()},
+        "partialFingerprints": {"sopsync/v1": hashlib.sha256(encoded(identity)).hexdigest()},
     }
     location: dict[str, Any] = {}
     if found.path:
