@@ -159,9 +159,7 @@ def mismatch(path: str, metadata: Metadata, rule: CreationRule) -> Iterator[Prob
     extra, missing = _apart(metadata.labels, rule.labels)
     for label in extra:
         what = f"can be opened by {label}, which {rule.where} does not name"
-        yield Problem(
-            f"{path}:1", what, f"sops rotate -i {path} with the key removed: who kept the data key can still read"
-        )
+        yield Problem(f"{path}:1", what, f"sops updatekeys {path} && sops rotate -i {path}; or name it there")
     for label in missing:
         what = f"cannot be opened by {label}, which {rule.where} names"
         yield Problem(f"{path}:1", what, f"sops updatekeys {path}")
