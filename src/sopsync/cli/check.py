@@ -20,6 +20,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
     form: o.FormatOption = Format.TEXT,
     json: o.JsonFormat = False,
+    report: o.Reports = None,
     quiet: o.Quiet = False,
 ) -> int:
     """Check config and manifests of a commit: no keys, no store, all problems at once."""
@@ -29,10 +30,11 @@ def check(
 
     from sopsync import checking
     from sopsync.cli.exits import UsageError
-    from sopsync.cli.reporting import chosen, reported
+    from sopsync.cli.reporting import reported, wished
 
     if staged and rev != "HEAD":
         raise UsageError("--staged is the index, and --rev a commit", hint="choose one")
     path = posixpath.normpath(config)
     ask = checking.Question(repo, datetime.now(UTC), rev, path, config_from, staged=staged, strict=strict)
-    return reported("check", chosen(form, json=json), path, partial(checking.check, ask), quiet=quiet)
+    wish = wished(form, json=json, reports=report, quiet=quiet)
+    return reported("check", wish, path, partial(checking.check, ask))

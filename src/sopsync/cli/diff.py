@@ -24,6 +24,7 @@ def diff(
     ] = False,
     form: o.FormatOption = Format.TEXT,
     json: o.JsonFormat = False,
+    report: o.Reports = None,
     quiet: o.Quiet = False,
 ) -> int:
     """Show which entries of which stores a change touches, key by key, and by whom."""
@@ -31,15 +32,15 @@ def diff(
     from dataclasses import replace
 
     from sopsync.cli.exits import Exit
-    from sopsync.cli.reporting import chosen, reported
+    from sopsync.cli.reporting import reported, wished
     from sopsync.differing import Question, difference
     from sopsync.report import Report
 
     ask = Question(repo, rev, base, posixpath.normpath(config), config_from)
 
     def work() -> Report:
-        report = difference(ask)
-        pending = detailed_exitcode and report.rows and not report.exit_code
-        return replace(report, exit_code=int(Exit.PENDING)) if pending else report
+        made = difference(ask)
+        pending = detailed_exitcode and made.rows and not made.exit_code
+        return replace(made, exit_code=int(Exit.PENDING)) if pending else made
 
-    return reported("diff", chosen(form, json=json), ask.config_path, work, quiet=quiet)
+    return reported("diff", wished(form, json=json, reports=report, quiet=quiet), ask.config_path, work)

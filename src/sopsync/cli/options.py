@@ -23,6 +23,9 @@ Paths = Annotated[list[str] | None, typer.Option("--path", help="Only files matc
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
 JsonFormat = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Reports = Annotated[
+    list[str] | None, typer.Option("--report", help="Write it to a file as well: FORMAT=FILE (repeatable).")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show unchanged entries and calls made too.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Read and compare every live value, not only stamps.")]

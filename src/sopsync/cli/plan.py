@@ -27,6 +27,7 @@ def plan(
     ] = False,
     form: o.FormatOption = Format.TEXT,
     json: o.JsonFormat = False,
+    report: o.Reports = None,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> int:
@@ -36,7 +37,7 @@ def plan(
     from sopsync.cli.exits import UsageError, of_plan
     from sopsync.cli.output import err
     from sopsync.cli.progress import working
-    from sopsync.cli.reporting import chosen, reported
+    from sopsync.cli.reporting import reported, wished
     from sopsync.report import Report
     from sopsync.report import of_plan as report_of
 
@@ -58,7 +59,8 @@ def plan(
             code = of_plan(made, detailed=detailed_exitcode)
             return report_of(made, refused, config=config, config_from=config_from, verbose=verbose, exit_code=code)
 
-    code = reported("plan", chosen(form, json=json), config, work, quiet=quiet, verbose=verbose)
+    wish = wished(form, json=json, reports=report, quiet=quiet, verbose=verbose)
+    code = reported("plan", wish, config, work)
     if verbose:
         err(costs)
     return code
