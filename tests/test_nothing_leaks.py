@@ -171,12 +171,12 @@ def every_command(searched: Searched) -> None:
 
 
 def every_format(searched: Searched) -> None:
-    """What plan, check and diff find, as every format prints it and writes it to a file."""
-    reports = [f"--report={form}={searched.folders[1]}/{form}" for form in Format]
-    for command in (["plan", "-v"], ["plan", "--sealed"], ["check"], ["check", "--staged"], ["diff", "HEAD~1"]):
-        searched.sopsync(*command, *reports)
-        for form in Format:
-            searched.sopsync(*command, "--format", form)
+    """What plan, check and diff find, as every format writes it to a file, and one of them prints it."""
+    for form, command in zip(
+        Format, ("plan -v", "plan --sealed", "check", "check --staged", "diff HEAD~1"), strict=False
+    ):
+        files = [f"--report={name}={searched.folders[1]}/{len(searched.kept)}.{name}" for name in Format]
+        searched.sopsync(*command.split(), *files, "--format", form)
 
 
 def configure(searched: Searched, options: str = "") -> None:
