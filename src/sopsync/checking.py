@@ -48,7 +48,7 @@ def check(ask: Question) -> Report:
         side = load_side(repo, tree, try_config(repo, rules, ask.config_path))
         configs = sops_configs(repo, rules)
         kind = "config" if side.config is None else "manifest"
-        found = [*(finding(problem, kind) for problem in side.problems)]  # 1
+        found = [finding(problem, kind) for problem in side.problems]  # 1
         found += _limits(side)  # 2
         found += [finding(problem, "sops-yaml") for config in configs.values() for problem in config.problems]  # 3
         found += _by_sops_rules(repo, side, configs, ask.config_path)

@@ -16,7 +16,8 @@ from sopsync.model import Desired, Ref
 from sopsync.provenance import origin_commits
 from sopsync.report import Author, Finding, Report, Row, Severity, finding, problem_count, worst_first
 from sopsync.side import Side, find_config, load_side, try_config
-from sopsync.sops.tree import Scalar, leaves, pointer
+from sopsync.sops.metadata import Metadata
+from sopsync.sops.tree import Map, Scalar, leaves, pointer
 
 _ACTIONS = ("added", "changed", "re-encrypted", "removed")
 
@@ -124,29 +125,20 @@ class _Difference:
 
     def findings(self) -> Iterator[Finding]:
         """What a reviewer should look at: who may open files now, and what is no longer encrypted."""
-        for path in self.after.sealed.keys() & self.before.sealed.keys():
-            yield from self._opened_to(path)
-            yield from self._uncovered(path)
+        for old, new in self._files():
+            yield from _opened_to(old.metadata, new, self.after.sealed[new])
+            yield from _uncovered(old.root, new, self.after.sealed[new])
         known = [*self.after.sealed, *self.before.sealed]
         yield from sops_yaml_findings(self.repo, self.before.tree, self.after.tree, known)
 
-    def _opened_to(self, path: str) -> Iterator[Finding]:
-        old, new = (side.sealed[path].metadata.labels for side in (self.before, self.after))
-        for label in sorted(new - old):
-            yield Finding(Severity.WARNING, "recipient-added", f"can now be opened by {label}", path=path, line=1)
-        for label in sorted(old - new):
-            what = f"is no longer encrypted to {label}, who may still know what it held"
-            yield Finding(Severity.NOTE, "recipient-removed", what, "rotate the values themselves", path, 1)
-
-    def _uncovered(self, path: str) -> Iterator[Finding]:
-        sealed = {
-            at for at, leaf, _ in leaves(self.before.sealed[path].root) if isinstance(leaf, Scalar) and leaf.cipher
-        }
-        for at, leaf, line in leaves(self.after.sealed[path].root):
-            if at in sealed and isinstance(leaf, Scalar) and leaf.cipher is None and leaf.value not in (None, ""):
-                what = f"{pointer(at)} was encrypted and is in clear now"
-                hint = "whoever reads the repository reads it: encrypt it, and rotate it if it was a secret"
-                yield Finding(Severity.WARNING, "in-clear", what, hint, path, line)
+    def _files(self) -> Iterator[tuple[sops.Sealed, str]]:
+        """(what a file was, its path now): of the same path, or, where that was not there, of the same entries."""
+        old, new = self.before.manifests.desired, self.after.manifests.desired
+        moved = {new[ref].origin.path: old[ref].origin.path for ref in old.keys() & new.keys()}
+        for path in self.after.sealed:
+            before = self.before.sealed.get(path) or self.before.sealed.get(moved.get(path, ""))
+            if before is not None:
+                yield before, path
 
     def _rekeyed(self, old: Desired, new: Desired) -> bool:
         """Whether the file got a new data key: no wrapping of it and no ciphertext is left of before."""
@@ -219,3 +211,21 @@ def _sealings(sealed: sops.Sealed) -> frozenset[str]:
     """All ciphertexts of a file, and all wrappings of its data key: an edit leaves the wrappings as they were."""
     found = [leaf.cipher for _, leaf, _ in leaves(sealed.root) if isinstance(leaf, Scalar) and leaf.cipher]
     return frozenset([*found, *(key.enc for group in sealed.metadata.groups for key in group)])
+
+
+def _opened_to(before: Metadata, path: str, after: sops.Sealed) -> Iterator[Finding]:
+    old, new = before.labels, after.metadata.labels
+    for label in sorted(new - old):
+        yield Finding(Severity.WARNING, "recipient-added", f"can now be opened by {label}", path=path, line=1)
+    for label in sorted(old - new):
+        what = f"is no longer encrypted to {label}, who may still know what it held"
+        yield Finding(Severity.NOTE, "recipient-removed", what, "rotate the values themselves", path, 1)
+
+
+def _uncovered(before: Map, path: str, after: sops.Sealed) -> Iterator[Finding]:
+    sealed = {at for at, leaf, _ in leaves(before) if isinstance(leaf, Scalar) and leaf.cipher}
+    for at, leaf, line in leaves(after.root):
+        if at in sealed and isinstance(leaf, Scalar) and leaf.cipher is None and leaf.value not in (None, ""):
+            what = f"{pointer(at)} was encrypted and is in clear now"
+            hint = "whoever reads the repository reads it: encrypt it, and rotate it if it was a secret"
+            yield Finding(Severity.WARNING, "in-clear", what, hint, path, line)

@@ -16,7 +16,7 @@ from typing import Self
 from sopsync import manifest, sops
 from sopsync.apply import Means, Outcome, Report, apply
 from sopsync.change import Change, Plan
-from sopsync.config import Config, load_config, owner_pattern
+from sopsync.config import Config, owner_pattern
 from sopsync.detail import key_detail
 from sopsync.documents import Documents
 from sopsync.errors import (
@@ -37,6 +37,7 @@ from sopsync.model import Desired, Fence, Ref, Survey
 from sopsync.observe import observe
 from sopsync.plan import Prune, Scope, diff, hold_deletes
 from sopsync.provenance import origin_commits
+from sopsync.side import find_config
 from sopsync.stamp import Origin
 from sopsync.stores.base import Store
 from sopsync.stores.kinds import KINDS, Context
@@ -157,12 +158,9 @@ class Session:
         return bool(self.ask.stores or self.ask.paths)
 
     def _load_config(self) -> Config:
-        path = self.ask.config_path
         commit = self.repo.resolve(self.ask.config_from) if self.ask.config_from else self.commit
-        self._config_tree = tree = self.repo.tree(commit)
-        if path not in tree:
-            raise ConfigError(f"not in commit {commit[:10]}", where=path, hint="sopsync init, then commit it")
-        return load_config(self.repo.read(tree, [path])[path], path)
+        self._config_tree = self.repo.tree(commit)
+        return find_config(self.repo, self._config_tree, self.ask.config_path)
 
     def _read(self, paths: Collection[str]) -> Mapping[str, bytes]:
         return self.repo.read(self.tree, paths)

@@ -16,14 +16,14 @@ def markdown(text: str) -> str:
     """A code span: in it nobody is mentioned, nothing is linked, and no HTML or markup counts (GFM 6.1, 6.3).
 
     A pipe would end the cell of a table, a backtick the span, and a backslash may be read twice: with one of them the
-    span is HTML, and every character but letters and digits an entity, which never is markup (GFM 6.2).
+    span is HTML, and every character but letters, digits and blanks an entity, which never is markup (GFM 6.2).
     """
     shown = printable(text)
     if not shown.strip():
         return ""
     if not set(shown) & set("|`\\"):
         return f"`{shown}`"
-    return f"<code>{''.join(c if c.isalnum() else f'&#{ord(c)};' for c in shown)}</code>"
+    return f"<code>{''.join(c if c.isalnum() or c == ' ' else f'&#{ord(c)};' for c in shown)}</code>"
 
 
 def comment(text: str) -> str:
