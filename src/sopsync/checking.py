@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from sopsync.age import overdue
-from sopsync.errors import DecryptError, Problem, Reason, SourceError
-from sopsync.git import Repository
+from sopsync.config import Config
+from sopsync.errors import ConfigError, DecryptError, Problem, Reason, SourceError
+from sopsync.git import Repository, Tree
 from sopsync.limits import breach
 from sopsync.meaning import config_meaning, sops_configs, sops_yaml_findings
 from sopsync.provenance import origin_commits
@@ -45,7 +46,7 @@ def check(ask: Question) -> Report:
     with Repository.open(ask.repo) as repo:
         tree = repo.staged() if ask.staged else repo.tree(repo.resolve(ask.rev))
         rules = repo.tree(repo.resolve(ask.config_from)) if ask.config_from else tree
-        side = load_side(repo, tree, try_config(repo, rules, ask.config_path))
+        side = load_side(repo, tree, _config(repo, rules, ask))
         configs = sops_configs(repo, rules)
         kind = "config" if side.config is None else "manifest"
         found = [finding(problem, kind) for problem in side.problems]  # 1
@@ -69,6 +70,14 @@ def check(ask: Question) -> Report:
             notes=tuple(_notes(repo, side, ask)),
             files=tuple(side.sealed),
         )
+
+
+def _config(repo: Repository, rules: Tree, ask: Question) -> Config | ConfigError:
+    if ask.config_from and ask.config_path not in rules:
+        what = f"{ask.config_from} has no such file, so there are no rules to check by"
+        hint = "for the pull request that brings it: leave --config-from out"
+        return ConfigError(what, where=ask.config_path, hint=hint)
+    return try_config(repo, rules, ask.config_path)
 
 
 def _fails(findings: Collection[Finding], *, strict: bool) -> bool:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pyrage
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sopsync import sops
 from sopsync.sops.metadata import MasterKey, Metadata
@@ -163,3 +166,36 @@ def test_what_another_file_would_mean() -> None:
     ]
     assert list(redirected(old, old, ["x"])) == []
     assert list(redirected(old, {}, ["x"])) == [("sops would have no rule for", ("x",))]
+
+
+WORDS = st.sampled_from(
+    [
+        "creation_rules",
+        "path_regex",
+        "age",
+        "key_groups",
+        "merge",
+        "kms",
+        "arn",
+        "azure_keyvault",
+        "vaultUrl",
+        "(",
+        "a,b",
+        "",
+    ]
+)
+TREES = st.recursive(
+    st.one_of(WORDS, st.integers(), st.none(), st.booleans()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3)),
+    max_leaves=12,
+)
+
+
+@given(st.one_of(st.dictionaries(st.just("creation_rules"), TREES), TREES), st.text(max_size=10))
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_in_the_file_is_read_or_refused(tree: object, path: str) -> None:
+    made = parse(yaml.safe_dump(tree).encode(), ".sops.yaml")
+    rule = made.rule_for(path)
+    if rule is not None:
+        assert all(isinstance(label, str) for label in rule.labels)
+        list(mismatch(path, metadata((MasterKey("age", "e", {"recipient": A}),)), rule))
