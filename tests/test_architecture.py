@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance")),
     ("says what is wanted", ("config",)),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema", "compare")),
+    ("tells of a plan", ("planreport",)),
     ("is told of a run", ("report",)),
     ("what decisions are made of", ("change", "limits", "encode", "digest", "origin", "age")),
     ("what config is made of", ("config_errors", "config_model", "patterns", "templates", "sopsrules")),
@@ -39,7 +40,7 @@ RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
 PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
-PURE += ("report", "compare", "age")
+PURE += ("report", "planreport", "compare", "age")
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (

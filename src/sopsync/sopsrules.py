@@ -137,7 +137,16 @@ def _label(text: str) -> str:
 
 
 def _get(node: Node | None, name: str) -> Node | None:
-    return next((child for key, _, child in node.items if key == name), None) if isinstance(node, Map) else None
+    """What a map has under a name, its own before what it merges (`<<`, YAML 1.1, which sops' reader knows)."""
+    if not isinstance(node, Map):
+        return None
+    merged: list[Node] = []
+    for key, _, child in node.items:
+        if key == name:
+            return child
+        if key == "<<":
+            merged += [child] if isinstance(child, Map) else children_of(child)
+    return next((found for one in merged if (found := _get(one, name)) is not None), None)
 
 
 def children_of(node: Node | None) -> tuple[Node, ...]:

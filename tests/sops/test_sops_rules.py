@@ -41,13 +41,17 @@ creation_rules:
           - age: [*a, *b]
           - age: [*b]
         age: [{C}]
+  - path_regex: merge-key/
+    <<: {{age: {C}}}
+  - path_regex: merge-keys/
+    <<: [{{age: {A}}}, {{age: {C}, path_regex: nowhere}}]
   - path_regex: \\.(json|ya?ml)$
     encrypted_regex: ^data$
     age: {B}
 """
 PATHS = (
     "one/x.yaml", "one/x.yml", "a/one/x.yaml", "some-two.yaml", "deep/two/x.json", "list/x.yaml", "groups/x.yaml",
-    "all-groups/x.yaml", "merged/x.yaml", "x.yml", "x.ini", "two", "One/x.env",
+    "all-groups/x.yaml", "merged/x.yaml", "merge-key/x.yaml", "merge-keys/x.yaml", "x.yml", "x.ini", "two", "One/x.env",
 )  # fmt: skip
 
 

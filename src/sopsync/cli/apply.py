@@ -43,9 +43,9 @@ def apply(
     from sopsync.cli.exits import of_apply
     from sopsync.cli.output import colour, err, out
     from sopsync.errors import Refused
+    from sopsync.planreport import of_plan, summary
     from sopsync.render.json import outcomes_json
     from sopsync.render.text import applied_summary, outcome_lines
-    from sopsync.report import of_plan, summary
 
     with o.open_session(repo=repo, rev=rev, config=config, store=store, path=path) as session:
         session.check_commit(require_signed=require_signed, allowed_signers=allowed_signers)
@@ -88,8 +88,8 @@ def _planned(session: Session, file: Path | None, *, verify: bool) -> tuple[Plan
 
 def _show(plan: Plan, *, json: bool, quiet: bool, verbose: bool) -> None:
     from sopsync.cli.output import colour, out
+    from sopsync.planreport import of_plan
     from sopsync.render.text import plan_lines
-    from sopsync.report import of_plan
 
     if not json and not quiet:
         report = of_plan(plan, (), config="", verbose=verbose)

@@ -38,8 +38,8 @@ def plan(
     from sopsync.cli.output import err
     from sopsync.cli.progress import working
     from sopsync.cli.reporting import reported, wished
+    from sopsync.planreport import of_plan as report_of
     from sopsync.report import Report
-    from sopsync.report import of_plan as report_of
 
     if sealed and verify:
         raise UsageError("--verify reads values, and --sealed reads none", hint="choose one")

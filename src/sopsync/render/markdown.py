@@ -92,7 +92,9 @@ def _finding(found: Finding) -> str:
 
 
 def _row(row: Row) -> str:
-    keys = "<br>".join(f"{key.op} {markdown(key.key)}" for key in row.keys)
+    named = [f"{key.op} {markdown(key.key)}" for key in row.keys]
+    named = named or [markdown(name) for name in row.fields if row.action == "create"]
+    keys = "<br>".join(named)
     source = markdown(f"{row.path}:{row.line}" if row.line else row.path)
     if row.by is not None:
         source += f"<br>{markdown(f'{row.by.commit[:7]} {row.by.name}')}"

@@ -8,7 +8,8 @@ from itertools import groupby
 
 from sopsync.apply import Outcome, Status
 from sopsync.errors import Problem, printable
-from sopsync.report import Finding, Report, Row, Severity, tally
+from sopsync.planreport import tally
+from sopsync.report import Finding, Report, Row, Severity
 
 _COLOURS = {
     "create": "32", "update": "33", "adopt": "36", "restamp": "2", "restore": "32", "delete": "31",
