@@ -188,11 +188,9 @@ WORDS = st.sampled_from(
         "",
     ]
 )
-TREES = st.recursive(
-    st.one_of(WORDS, st.integers(), st.none(), st.booleans()),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3)),
-    max_leaves=12,
-)
+TREES: st.SearchStrategy[object] = st.one_of(WORDS, st.integers(), st.none(), st.booleans())
+for _ in range(4):  # deep enough for a key in a group that is merged into another
+    TREES = st.one_of(WORDS, st.lists(TREES, max_size=3), st.dictionaries(WORDS, TREES, max_size=3))
 
 
 @given(st.one_of(st.dictionaries(st.just("creation_rules"), TREES), TREES), st.text(max_size=10))
