@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,24 @@ def test_only_signed_commits(stage: Stage, tmp_path: Path) -> None:
     stage.repo.git("config", "user.signingkey", str(key))
     stage.repo.git("commit", "-q", "--allow-empty", "-S", "-m", "Signed")
     assert capture(asked) == (0, "Applied: 4 create.\n")
+    assert "signed  not signed" in capture(["blame", "s:api/k0000"])[1]
+    stage.do_put(["api.yaml", "k0000=canary-new"])
+    stage.repo.git("commit", "-q", "-a", "-S", "-m", "Signed too")
+    assert capture(asked) == (0, "Applied: 1 update.\n")
+    assert "signed  signed, but no allowed signers are named" in capture(["blame", "s:api/k0000"])[1]
+    code, said = capture(["blame", "s:api/k0000", "--allowed-signers", str(signers)])
+    assert (code, "signed  good, ana@acme.example\n" in said) == (0, True)
+
+
+def test_blame_reads_a_value_behind_a_stamp_that_vouches(stage: Stage) -> None:
+    assert capture(["apply", "--yes", "-q"])[0] == 0
+    stage.do_outside(["put", "api/k0000", "value=canary-foreign"])
+    with closing(sqlite3.connect(stage.repo.path / ".sopsync" / "store.db")) as db, db:
+        db.execute("UPDATE entries SET stamp = replace(stamp, ' v=1 ', ' v=2 ') WHERE name = 'api/k0000'")
+    assert "live    v2, matches its stamp (value not read" in capture(["blame", "s:api/k0000"])[1]
+    code, said = capture(["blame", "s:api/k0000", "--verify"])
+    assert code == 1
+    assert "live    v2, the value is not what git had, although its stamp vouches for it\n" in said
 
 
 def test_a_no_op_plan_of_many_costs_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao) -> None:

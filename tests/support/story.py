@@ -8,13 +8,15 @@
 
 Other words: `unset FILE KEY…`, `drop FILE…`, `rename OLD NEW`, `rotate FILE`, `write FILE` (the lines that follow, each
 after `| `), `git …`, `outside put|delete|soft_delete|undelete|strip_metadata|copy_metadata NAME [key=value…]` (a writer
-that is not sopsync), `live NAME` (prints the live value's keys, and whether it holds `key=value`), `as VARIABLE=VALUE`.
+that is not sopsync), `live NAME` (prints the live value's keys, and whether it holds `key=value`), `as VARIABLE=VALUE`,
+`forget VARIABLE`, `recall VARIABLE`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -176,6 +178,16 @@ class Stage:
         for word in words:
             name, _, value = word.partition("=")
             self.monkeypatch.setenv(name, value)
+
+    def do_forget(self, words: list[str]) -> None:
+        """Take variables out of the environment, until `recall` puts them back."""
+        for name in words:
+            self.variables[name] = os.environ[name]
+            self.monkeypatch.delenv(name)
+
+    def do_recall(self, words: list[str]) -> None:
+        for name in words:
+            self.monkeypatch.setenv(name, self.variables.pop(name))
 
     def do_outside(self, words: list[str]) -> None:
         """outside DEED NAME [key=value …]"""

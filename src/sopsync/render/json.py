@@ -16,7 +16,7 @@ FORMAT = 1
 
 def plan_json(plan: Plan, refused: Sequence[Problem], *, verbose: bool) -> str:
     """The plan; unchanged entries only with `verbose`, their number always."""
-    return _dump({**_plan(plan, verbose=verbose), "refused": [problem(p) for p in refused]})
+    return dump({**_plan(plan, verbose=verbose), "refused": [problem(p) for p in refused]})
 
 
 def outcomes_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
@@ -32,17 +32,17 @@ def outcomes_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
         }
         for o in outcomes
     ]
-    return _dump({**_plan(plan, verbose=False), "outcomes": rows})
+    return dump({**_plan(plan, verbose=False), "outcomes": rows})
 
 
 def check_json(commit: str, *, files: int, entries: int, notes: Sequence[str]) -> str:
     """A commit with no problems."""
-    return _dump({"format_version": FORMAT, "commit": commit, "files": files, "entries": entries, "notes": list(notes)})
+    return dump({"format_version": FORMAT, "commit": commit, "files": files, "entries": entries, "notes": list(notes)})
 
 
 def problems_json(problems: Sequence[Problem], *, exit_code: int) -> str:
     """What went wrong, when nothing else can be said."""
-    return _dump({"format_version": FORMAT, "exit": exit_code, "problems": [problem(p) for p in problems]})
+    return dump({"format_version": FORMAT, "exit": exit_code, "problems": [problem(p) for p in problems]})
 
 
 def problem(p: Problem) -> dict[str, str]:
@@ -85,6 +85,7 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _dump(thing: Any) -> str:
+def dump(thing: Any) -> str:
+    """As all our JSON is written."""
     # ascii: a path that is not UTF-8 carries surrogates, which no encoder would take
     return json.dumps(thing, indent=2, ensure_ascii=True)
