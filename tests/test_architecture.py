@@ -19,12 +19,13 @@ from tests.support.source import Module, load, matches, unit_of
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("is started", ("__main__",)),
     ("speaks to a person", ("cli",)),
-    ("traces what is live", ("blame",)),
+    ("traces what is live", ("blame", "status")),
     ("drives one run", ("session", "stores.testing")),
     ("shows or keeps a run", ("render", "planfile")),
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance")),
     ("says what is wanted", ("config",)),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema")),
+    ("what tracing shows", ("estate",)),
     ("what tracing tells of", ("lineage",)),
     ("what decisions are made of", ("change", "limits", "encode", "digest", "origin")),
     ("what config is made of", ("config_errors", "config_model", "patterns", "templates")),
@@ -247,7 +248,7 @@ def test_no_import_cycles() -> None:
         pytest.fail(" imports ".join(reversed(cycle.args[1])), pytrace=False)
 
 
-@pytest.mark.parametrize("command", ["", "init", "check", "plan", "apply", "blame", "schema"])
+@pytest.mark.parametrize("command", ["", "init", "check", "plan", "apply", "blame", "status", "versions", "schema"])
 def test_help_loads_no_sdk(command: str) -> None:
     # typer itself brings pydantic as soon as it has an option to read
     slow = [name for name in SLOW if name != "pydantic" or not command]

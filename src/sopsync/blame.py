@@ -12,7 +12,7 @@ from sopsync.documents import Documents
 from sopsync.errors import ConfigError, Unavailable
 from sopsync.lineage import Blame, Now, Step, Told, Value
 from sopsync.model import Desired, Fence, Observed, PastVersion, Ref, State, Version
-from sopsync.provenance import origin_commits
+from sopsync.provenance import origin_commits, told
 from sopsync.session import Session
 from sopsync.stores.base import Store
 
@@ -103,14 +103,14 @@ def _live(session: Session, ref: Ref, seen: Observed) -> Blame:
     origin = want.origin if want and (stamp is None or stamp.origin is None) else stamp.origin if stamp else None
     # what git wants and the store does not have yet: the commit it comes from
     pending = _told(session, _source(session, want)) if want is not None and now is Now.PENDING else None
-    told = _told(session, stamp.commit) if stamp is not None and seen.state is not State.ABSENT else None
-    return Blame(ref, seen, now, seen.version, stamp=stamp, origin=origin, told=told, pending=pending)
+    from_ = _told(session, stamp.commit) if stamp is not None and seen.state is not State.ABSENT else None
+    return Blame(ref, seen, now, seen.version, stamp=stamp, origin=origin, told=from_, pending=pending)
 
 
 def _past(session: Session, live: Blame, past: PastVersion) -> Blame:
-    told = _told(session, past.stamp.commit) if past.stamp else None
+    from_ = _told(session, past.stamp.commit) if past.stamp else None
     origin = past.stamp.origin if past.stamp else None
-    return replace(live, version=past.version, past=past, stamp=past.stamp, origin=origin, told=told, pending=None)
+    return replace(live, version=past.version, past=past, stamp=past.stamp, origin=origin, told=from_, pending=None)
 
 
 def _now(want: Desired | None, seen: Observed) -> Now:
@@ -133,11 +133,7 @@ def _source(session: Session, want: Desired) -> str:
 
 
 def _told(session: Session, commit: str) -> Told:
-    repo = session.repo
-    if not repo.has(commit):
-        return Told(commit)
-    merge = repo.brought_by(commit, session.commit)
-    return Told(commit, repo.info(commit), repo.info(merge) if merge else None)
+    return told(session.repo, commit, session.commit)
 
 
 # -- reading it

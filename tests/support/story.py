@@ -6,10 +6,11 @@
     …                                               any number of lines; within a line: any text
     (exit 4)                                        0 if not said
 
-Other words: `unset FILE KEY…`, `drop FILE…`, `rename OLD NEW`, `rotate FILE`, `write FILE` (the lines that follow, each
-after `| `), `git …`, `outside put|delete|soft_delete|undelete|strip_metadata|copy_metadata NAME [key=value…]` (a writer
-that is not sopsync), `live NAME` (prints the live value's keys, and whether it holds `key=value`), `as VARIABLE=VALUE`,
-`forget VARIABLE`, `recall VARIABLE`.
+Other words: `manifest FILE ROTATE_AFTER TARGET key=value…` (one that routes itself), `unset FILE KEY…`, `drop FILE…`,
+`rename OLD NEW`, `rotate FILE`, `write FILE` (the lines that follow, each after `| `), `git …`,
+`outside put|delete|soft_delete|undelete|strip_metadata|copy_metadata NAME [key=value…]` (a writer that is not sopsync),
+`live NAME` (prints the live value's keys, and whether it holds `key=value`), `as VARIABLE=VALUE`, `forget VARIABLE…`,
+`recall VARIABLE…`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import re
 import shlex
 import subprocess
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,18 @@ class Stage:
         lines = [f"{key}: {value}" if key else value for key, value in pairs]
         self.repo.write(path, self.encrypt(path, "\n".join(lines) + "\n"))
 
-    def encrypt(self, path: str, plain: str, kind: str = "") -> bytes:
+    def do_manifest(self, words: list[str]) -> None:
+        """manifest FILE ROTATE_AFTER TARGET key=value …: a manifest that routes itself."""
+        path, rotate_after, target, *pairs = words
+        meta = f"metadata: {{name: {Path(path).stem}, rotate_after: {rotate_after}}}"
+        data = ", ".join(pair.replace("=", ": ", 1) for pair in pairs)
+        lines = ["apiVersion: sopsync/v1", "kind: SecretManifest", meta, f"to: [{target}]", f"data: {{{data}}}"]
+        self.repo.write(path, self.encrypt(path, "\n".join(lines) + "\n", more=("--encrypted-regex", "^data$")))
+
+    def encrypt(self, path: str, plain: str, kind: str = "", more: Sequence[str] = ()) -> bytes:
         """The SOPS file of this plaintext, which is never on disk."""
         fmt = kind or {".yaml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}[Path(path).suffix]
-        args = ["encrypt", "--age", self.recipient, "--input-type", fmt, "--output-type", fmt, "/dev/stdin"]
+        args = ["encrypt", "--age", self.recipient, "--input-type", fmt, "--output-type", fmt, *more, "/dev/stdin"]
         return self.sops(*args, data=plain.encode())
 
     def sops(self, *args: str, data: bytes | None = None) -> bytes:

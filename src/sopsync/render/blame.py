@@ -67,8 +67,8 @@ def blame_json(found: Blame) -> str:
             },
             "git": found.now.value,
             "origin": {"path": found.origin.path, "pointer": found.origin.pointer} if found.origin else None,
-            "commit": _told(found.told),
-            "pending": _told(found.pending),
+            "commit": told_json(found.told),
+            "pending": told_json(found.pending),
         }
     )
 
@@ -81,7 +81,7 @@ def history_json(ref: Ref, steps: Sequence[Step]) -> str:
             "at": step.past.at or None,
             "live": step.live,
             "alive": step.past.alive,
-            "commit": _told(step.told),
+            "commit": told_json(step.told),
         }
         for step in steps
     ]
@@ -136,7 +136,8 @@ def _commit(told: Told) -> str:
     return f"{told.commit[:7]}  {told.info.date[:10]}  {told.info.author}  {_quoted(told.info.subject)}"
 
 
-def _told(told: Told | None) -> dict[str, Any] | None:
+def told_json(told: Told | None) -> dict[str, Any] | None:
+    """A commit as an object."""
     if told is None:
         return None
     info, signature = told.info, told.signature
