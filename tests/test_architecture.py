@@ -21,13 +21,13 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("speaks to a person", ("cli",)),
     ("traces what is live", ("blame", "status")),
     ("drives one run", ("session", "stores.testing")),
-    ("shows or keeps a run", ("render", "planfile")),
+    ("shows or keeps a run", ("render", "planfile", "audit")),
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance")),
     ("says what is wanted", ("config",)),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema")),
     ("what tracing shows", ("estate",)),
     ("what tracing tells of", ("lineage",)),
-    ("what decisions are made of", ("change", "limits", "encode", "digest", "origin")),
+    ("what decisions are made of", ("change", "chain", "limits", "encode", "digest", "origin")),
     ("what config is made of", ("config_errors", "config_model", "patterns", "templates")),
     ("text with places", ("yamlpos",)),
     ("reaches outside", ("stores", "sops", "git")),
@@ -38,7 +38,19 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
-PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
+PURE: tuple[str, ...] = (
+    "errors",
+    "stamp",
+    "model",
+    "change",
+    "chain",
+    "limits",
+    "encode",
+    "digest",
+    "origin",
+    "plan",
+    "guard",
+)
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (
@@ -248,7 +260,9 @@ def test_no_import_cycles() -> None:
         pytest.fail(" imports ".join(reversed(cycle.args[1])), pytrace=False)
 
 
-@pytest.mark.parametrize("command", ["", "init", "check", "plan", "apply", "blame", "status", "versions", "schema"])
+@pytest.mark.parametrize(
+    "command", ["", "init", "check", "plan", "apply", "blame", "status", "versions", "audit verify", "schema"]
+)
 def test_help_loads_no_sdk(command: str) -> None:
     # typer itself brings pydantic as soon as it has an option to read
     slow = [name for name in SLOW if name != "pydantic" or not command]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from sopsync.config_errors import suggest
 from sopsync.documents import Documents
-from sopsync.errors import ConfigError, Unavailable
+from sopsync.errors import ConfigError, SopsyncError, Unavailable, unforeseen
 from sopsync.lineage import Blame, Now, Step, Told, Value
 from sopsync.model import Desired, Fence, Observed, PastVersion, Ref, State, Version
 from sopsync.provenance import origin_commits, told
 from sopsync.session import Session
 from sopsync.stores.base import Store
+
+T = TypeVar("T")
 
 
 def blame(session: Session, ref: Ref, *, verify: bool, allowed_signers: Path | None) -> Blame:
@@ -22,14 +25,14 @@ def blame(session: Session, ref: Ref, *, verify: bool, allowed_signers: Path | N
 
     ConfigError: no such entry or version. StoreError: the store does not tell.
     """
-    store = session.store(ref.store)
+    store = _answer(lambda: session.store(ref.store), ref.store)
     at = _find(session, store, ref)
     found = _live(session, at.ref, at.seen)
     if at.asked and at.asked != at.seen.version:
         if verify:
             hint = f"leave out @{at.asked}, or --verify"
             raise ConfigError(f"{at.ref}: only a live value can be read", hint=hint)
-        found = _past(session, found, next(p for p in store.history(at.ref.name) if p.version == at.asked))
+        found = _past(session, found, next(p for p in _versions(store, at.ref.name) if p.version == at.asked))
     elif verify and at.seen.state is State.PRESENT:
         found = replace(found, value=_read(session, store, found, at.fences))
     if found.told is not None and found.told.info is not None:
@@ -40,12 +43,24 @@ def blame(session: Session, ref: Ref, *, verify: bool, allowed_signers: Path | N
 
 def history(session: Session, ref: Ref) -> Iterator[Step]:
     """Every version the store still knows, newest first, each beside its commit."""
-    store = session.store(ref.store)
+    store = _answer(lambda: session.store(ref.store), ref.store)
     at = _find(session, store, ref)
-    for past in store.history(at.ref.name):
+    for past in _versions(store, at.ref.name):
         live = at.seen.state is State.PRESENT and past.version == at.seen.version
         if at.asked in ("", past.version):
             yield Step(past, live, _told(session, past.stamp.commit) if past.stamp else None)
+
+
+def _answer(ask: Callable[[], T], store: str) -> T:
+    """What a store or a file answers. An error leaves its frames behind: they hold tokens and keys."""
+    try:
+        return ask()
+    except SopsyncError as error:
+        failed = error
+    except Exception as error:  # noqa: BLE001 - of a library; its text may quote anything
+        failed = unforeseen(error, store)
+    failed.__traceback__ = failed.__context__ = None
+    raise failed
 
 
 # -- finding it
@@ -68,7 +83,7 @@ def _find(session: Session, store: Store, ref: Ref) -> _Place:
     legal = [one for one in names if re.fullmatch(store.traits.name_pattern, one)]
     wanted = session.manifests.desired
     asked = {one: wanted[Ref(ref.store, one)].digest if Ref(ref.store, one) in wanted else "" for one in legal}
-    survey = store.survey(asked)
+    survey = _answer(lambda: store.survey(asked), ref.store)
     seen = {entry.name: entry for entry in survey.entries}
     for one in legal:
         entry = seen.get(one)
@@ -83,9 +98,13 @@ def _find(session: Session, store: Store, ref: Ref) -> _Place:
     raise ConfigError(f"{ref}: no such entry: the store has none, and git wants none", hint=hint)
 
 
+def _versions(store: Store, name: str) -> tuple[PastVersion, ...]:
+    return _answer(lambda: tuple(store.history(name)), store.name)
+
+
 def _version(store: Store, entry: Observed, asked: str) -> Version:
     """The store's own name of a version: `5` may be written as it is shown, `v5`."""
-    known = [past.version for past in store.history(entry.name)]
+    known = [past.version for past in _versions(store, entry.name)]
     for name in (asked, asked.removeprefix("v")):
         if name in known or name == entry.version:
             return Version(name)
@@ -145,8 +164,10 @@ def _read(session: Session, store: Store, found: Blame, fences: Mapping[str, Fen
     if opened is None:
         return Value.UNKNOWN
     want, documents = opened
-    live = store.read(found.ref.name, expect=found.seen.version or Version(""))
-    return Value.SAME if documents.payload(want).same(live) else Value.DIFFERENT
+    expect = found.seen.version or Version("")
+    ours = _answer(lambda: documents.payload(want), store.name)
+    live = _answer(lambda: store.read(found.ref.name, expect=expect), store.name)
+    return Value.SAME if ours.same(live) else Value.DIFFERENT
 
 
 def _stamped(session: Session, found: Blame, fences: Mapping[str, Fence]) -> tuple[Desired, Documents] | None:

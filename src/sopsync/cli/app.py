@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sopsync.cli import apply, blame, check, init, plan, schema, status, versions
+from sopsync.cli import apply, audit, blame, check, init, plan, schema, status, versions
 from sopsync.cli.exits import Exit, of_error
 from sopsync.cli.output import err, error_lines, out
 from sopsync.errors import SopsyncError
@@ -39,6 +39,7 @@ for command in (
     schema.schema,
 ):
     app.command()(command)
+app.add_typer(audit.audit)
 
 
 @app.callback(invoke_without_command=True)
