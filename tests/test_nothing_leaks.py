@@ -178,6 +178,7 @@ def traced(run: Callable[..., str], trail: str) -> None:
         run("blame", entry, "--verify")
     for command in ("status --age", "status --json", "versions", "versions --json"):
         run(*command.split())
+    run("status", "--html", str(Path(trail).with_name("status.html")))
     run("audit", "verify", trail, "--json")
 
 
