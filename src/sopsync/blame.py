@@ -28,11 +28,11 @@ def blame(session: Session, ref: Ref, *, verify: bool, allowed_signers: Path | N
     store = _answer(lambda: session.store(ref.store), ref.store)
     at = _find(session, store, ref)
     found = _live(session, at.ref, at.seen)
-    if at.asked and at.asked != at.seen.version:
+    if at.asked is not None and at.asked.version != at.seen.version:
         if verify:
-            hint = f"leave out @{at.asked}, or --verify"
+            hint = f"leave out @{at.asked.version}, or --verify"
             raise ConfigError(f"{at.ref}: only a live value can be read", hint=hint)
-        found = _past(session, found, next(p for p in _versions(store, at.ref.name) if p.version == at.asked))
+        found = _past(session, found, at.asked)
     elif verify and at.seen.state is State.PRESENT:
         found = replace(found, value=_read(session, store, found, at.fences))
     if found.told is not None and found.told.info is not None:
@@ -47,7 +47,7 @@ def history(session: Session, ref: Ref) -> Iterator[Step]:
     at = _find(session, store, ref)
     for past in _versions(store, at.ref.name):
         live = at.seen.state is State.PRESENT and past.version == at.seen.version
-        if at.asked in ("", past.version):
+        if at.asked is None or at.asked.version == past.version:
             yield Step(past, live, _told(session, past.stamp.commit) if past.stamp else None)
 
 
@@ -68,11 +68,11 @@ def _answer(ask: Callable[[], T], store: str) -> T:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The entry as it is live, the version asked for ("": none), and the store's fences."""
+    """The entry as it is live, the version asked for, and the store's fences."""
 
     ref: Ref
     seen: Observed
-    asked: Version
+    asked: PastVersion | None
     fences: Mapping[str, Fence]
 
 
@@ -91,7 +91,7 @@ def _find(session: Session, store: Store, ref: Ref) -> _Place:
             reason = entry.reason if entry else "the store did not answer for it"
             raise Unavailable(reason, store=ref.store, name=one, hint="retry")
         if entry.state is not State.ABSENT or Ref(ref.store, one) in wanted:
-            asked_for = _version(store, entry, version) if one != ref.name else Version("")
+            asked_for = _version(store, entry, version) if one != ref.name else None
             return _Place(Ref(ref.store, one), entry, asked_for, survey.fences)
     known = [*(r.name for r in wanted if r.store == ref.store), *(n for n, e in seen.items() if e.owner)]
     hint = suggest(ref.name, known) or "sopsync versions lists what is there"
@@ -102,13 +102,13 @@ def _versions(store: Store, name: str) -> tuple[PastVersion, ...]:
     return _answer(lambda: tuple(store.history(name)), store.name)
 
 
-def _version(store: Store, entry: Observed, asked: str) -> Version:
-    """The store's own name of a version: `5` may be written as it is shown, `v5`."""
-    known = [past.version for past in _versions(store, entry.name)]
-    for name in (asked, asked.removeprefix("v")):
-        if name in known or name == entry.version:
-            return Version(name)
-    some = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
+def _version(store: Store, entry: Observed, asked: str) -> PastVersion:
+    """One version, by the store's own name for it; `5` may be written as it is shown, `v5`."""
+    known = {past.version: past for past in _versions(store, entry.name)}
+    for name in (Version(asked), Version(asked.removeprefix("v"))):
+        if name in known:
+            return known[name]
+    some = ", ".join(list(known)[:8]) + (", …" if len(known) > 8 else "")
     what = f"{Ref(store.name, entry.name)}: no version {asked}"
     raise ConfigError(what, hint=f"the store knows {some or 'none'}")
 

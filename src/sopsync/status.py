@@ -15,8 +15,11 @@ from sopsync.session import Session
 _RECENT = 10
 
 
-def status(session: Session, now: datetime) -> Estate:
-    """Every store that the session looks at. No keys, no values; a store that is down is told as such."""
+def status(session: Session, now: datetime, *, recent: bool) -> Estate:
+    """Every store that the session looks at. No keys, no values; a store that is down is told as such.
+
+    `recent`: find out about the newest commits too; in a long history each costs git a walk.
+    """
     plan = session.plan(sealed=True, verify=lambda _change: False)
     infos = _Infos(session)
     files = session.manifests.files
@@ -40,7 +43,7 @@ def status(session: Session, now: datetime) -> Estate:
             if whose.store == name and fence.owner in owners
         ]
         shelves.append(shelf(name, changes, applied))
-    return Estate(plan, now, tuple(shelves), tuple(standings), _recent(session, standings))
+    return Estate(plan, now, tuple(shelves), tuple(standings), _recent(session, standings) if recent else ())
 
 
 def _recent(session: Session, standings: list[Standing]) -> tuple[Recent, ...]:

@@ -36,7 +36,7 @@ def status(
 
     with o.open_session(repo=repo, rev=rev, config=config, store=store) as session:
         with working("looking"):
-            estate = standing.status(session, datetime.now(UTC))
+            estate = standing.status(session, datetime.now(UTC), recent=json or html is not None)
         if html is not None:
             _write(estate, html)
         out([status_json(estate)] if json else status_lines(estate, by_age=age))
