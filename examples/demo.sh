@@ -78,4 +78,9 @@ run 'sopsync apply --yes'
 say "Every live value is what git says"
 run 'sopsync plan --verify --detailed-exitcode'
 
+say "Who, when and why of a live secret, and the state of everything: no key needed"
+run 'sopsync blame local:prod/api'
+run 'sopsync blame local:prod/api --history'
+run 'sopsync status'
+
 printf '\nLook around: cd demo/acme; export SOPS_AGE_KEY_FILE="$PWD/../age.key"\n'

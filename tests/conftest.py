@@ -16,6 +16,8 @@ pytest_plugins = ("pytester", "tests.support.guard", "sopsync.stores.testing.plu
 
 _FOREIGN = (
     "SOPS_",
+    "SOPSYNC_AUDIT",
+    "SOPSYNC_ACTOR",
     "GIT_",
     "VAULT_",
     "BAO_",

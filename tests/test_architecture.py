@@ -19,16 +19,17 @@ from tests.support.source import Module, load, matches, unit_of
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("is started", ("__main__",)),
     ("speaks to a person", ("cli",)),
+    ("traces what is live", ("blame", "status")),
     ("drives one run", ("session", "checking", "differing", "stores.testing")),
     ("says what a change would mean", ("meaning",)),
     ("looks at one commit", ("side",)),
-    ("shows or keeps a run", ("render", "planfile")),
+    ("shows or keeps a run", ("render", "planfile", "audit")),
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance", "policies", "reach")),
     ("says what is wanted", ("config",)),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema", "compare")),
-    ("tells of a plan", ("planreport",)),
-    ("is told of a run", ("report",)),
-    ("what decisions are made of", ("change", "limits", "encode", "digest", "origin", "age")),
+    ("tells of a plan", ("planreport", "estate")),
+    ("is told of a run", ("report", "lineage")),
+    ("what decisions are made of", ("change", "chain", "limits", "encode", "digest", "origin", "age")),
     ("what config is made of", ("config_errors", "config_model", "patterns", "templates", "sopsrules")),
     ("text with places", ("yamlpos",)),
     ("reaches outside", ("stores", "sops", "git")),
@@ -40,7 +41,7 @@ RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
 PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
-PURE += ("report", "planreport", "compare", "age", "grants")
+PURE += ("report", "planreport", "compare", "age", "grants", "chain")
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (
@@ -257,7 +258,10 @@ def test_no_import_cycles() -> None:
         pytest.fail(" imports ".join(reversed(cycle.args[1])), pytrace=False)
 
 
-@pytest.mark.parametrize("command", ["", "init", "check", "plan", "diff", "apply", "policy", "schema"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "init", "check", "plan", "diff", "apply", "blame", "status", "versions", "audit verify", "policy", "schema"],
+)
 def test_help_loads_no_sdk(command: str) -> None:
     # typer itself brings pydantic as soon as it has an option to read
     slow = [name for name in SLOW if name != "pydantic" or not command]

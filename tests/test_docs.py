@@ -48,7 +48,7 @@ $ as SOPS_AGE_KEY=
 """,
 }
 
-COMMANDS = ("init", "check", "plan", "diff", "apply", "policy", "schema")
+COMMANDS = ("init", "check", "plan", "diff", "apply", "blame", "status", "versions", "audit verify", "policy", "schema")
 LATER = re.compile(r"\bplanned\b", re.IGNORECASE)
 """A line that says so may name what does not exist yet."""
 
@@ -95,6 +95,7 @@ def misnamed(text: str) -> Iterator[str]:
         known = options("").union(*map(options, COMMANDS))
     elif words[0] == "sopsync" and len(words) > 1:
         command = words[1].rstrip(".,:;")
+        command = next((two for two in COMMANDS if two == " ".join(words[1:3])), command)
         if re.fullmatch(r"[a-z][a-z-]*", command) and command not in COMMANDS:
             yield f"command {command}"
             return
@@ -225,6 +226,9 @@ def test_a_session_that_ends_its_shell_fails(tmp_path: Path) -> None:
         ("sopsync --version", []),
         ("sopsync plan --seeled", ["option --seeled"]),
         ("sopsync plam --sealed", ["command plam"]),
+        ("sopsync audit verify FILE --head DIGEST", []),
+        ("sopsync audit verify FILE --tail DIGEST", ["option --tail"]),
+        ("sopsync audit verily", ["command audit"]),
         ("apply --yes --sealed", ["option --sealed"]),
         ("--sealed", []),
         ("--seeled", ["option --seeled"]),

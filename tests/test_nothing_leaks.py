@@ -122,8 +122,10 @@ def every_command(searched: Searched) -> None:
     every_format(searched)
     run("plan", "--sealed", "-v")
     run("plan", "-o", "plan.json")
-    run("apply", "plan.json", "-v")
-    run("apply", "--yes", "-v", "--json")
+    trail = str(searched.folders[1] / "audit.jsonl")
+    run("apply", "plan.json", "-v", "--audit", trail)
+    run("apply", "--yes", "-v", "--json", "--audit", trail)
+    traced(run, trail)
     s.do_put(["api.yaml", "token=canary-8", "new=canary-9"])
     s.do_commit(["Edit"])
     every_format(searched)
@@ -133,13 +135,15 @@ def every_command(searched: Searched) -> None:
     s.do_put(["web.yaml", "token=canary-3", "json=canary-{"])
     s.do_commit(["Web"])
     run("plan", "-v", "--verify")
-    run("apply", "--yes", "-v")
+    traced(run, trail)
+    run("apply", "--yes", "-v", "--audit", trail)
     s.do_put(["api.yaml", "token=canary-4"])
     configure(searched, ", adopt: true, on_drift: heal")
     s.do_commit(["Heal and adopt"])
     run("plan", "--sealed", "--json", "-v")
-    run("apply", "--yes", "-v")
+    run("apply", "--yes", "-v", "--audit", "-")
     run("apply", "--yes", "--require-signed")
+    traced(run, trail)
     # files that do not open: tampered, without a key, of another shape, unencrypted
     sealed = (s.repo.path / "api.yaml").read_text()
     s.repo.write("api.yaml", sealed.replace("token:", "tokem:"))
@@ -159,14 +163,16 @@ def every_command(searched: Searched) -> None:
     s.do_put(["big.yaml", f"token=canary-{'x' * 3_000_000}"])
     s.do_put(["api.yaml", "token=canary-7"])
     s.do_commit(["Too large"])
-    run("apply", "--yes", "-v")
+    run("apply", "--yes", "-v", "--audit", trail)
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("SOPS_AGE_KEY")
         run("plan", "-v", "--verify")
+        traced(run, trail)
         environment.setenv("SOPS_AGE_KEY", "AGE-SECRET-KEY-canary-no-key-at-all")
         run("apply", "--yes", "-v")
         environment.setenv("VAULT_TOKEN", "canary-no-such-token")
         run("plan", "-v")
+        traced(run, trail)
     run("plan", "--nonsense=canary-argument"[:10])
 
 
@@ -177,6 +183,18 @@ def every_format(searched: Searched) -> None:
     ):
         files = [f"--report={name}={searched.folders[1]}/{len(searched.kept)}.{name}" for name in Format]
         searched.sopsync(*command.split(), *files, "--format", form)
+
+
+def traced(run: Callable[..., str], trail: str) -> None:
+    """Everything that tells of what is live, in every form."""
+    for entry in ("local:api", "bao:api", "local:json/api", "local:web", "down:api", "local:none", "local:api@1"):
+        run("blame", entry, "--json")
+        run("blame", entry, "--history")
+        run("blame", entry, "--verify")
+    for command in ("status --age", "status --json", "versions", "versions --json"):
+        run(*command.split())
+    run("status", "--html", str(Path(trail).with_name("status.html")))
+    run("audit", "verify", trail, "--json")
 
 
 def configure(searched: Searched, options: str = "") -> None:

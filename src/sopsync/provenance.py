@@ -9,6 +9,7 @@ from hashlib import sha256
 from sopsync import encode, sops
 from sopsync.errors import SopsyncError
 from sopsync.git import Repository, Revision
+from sopsync.lineage import Told
 from sopsync.model import Desired, KeyPath, Payload, Recipe, Ref
 from sopsync.origin import Sight, origins
 from sopsync.sops.tree import Map, Node, Scalar, leaves
@@ -34,6 +35,14 @@ def origin_commits(
             same = past.same_value if keyring is not None else None
             found |= origins(newest, entries, older=history.older, look=past.look, same_value=same)
     return {ref: found.get(ref, commit) for entries in by_path.values() for ref in entries}
+
+
+def told(repo: Repository, commit: str, tip: str) -> Told:
+    """What git tells of a commit, and of the merge that brought it to the branch of `tip`."""
+    if not repo.has(commit):
+        return Told(commit)
+    merge = repo.brought_by(commit, tip)
+    return Told(commit, repo.info(commit), repo.info(merge) if merge else None)
 
 
 class _Past:

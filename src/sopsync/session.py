@@ -103,7 +103,7 @@ class Session:
         changes = diff(desired, surveys, self._scope(desired, fences))
         if sealed:
             applied = [fence.commit for fence in fences.values()]
-            changes = tuple(key_detail(change, self._desired_at, applied) for change in changes)
+            changes = tuple(key_detail(change, self.desired_at, applied) for change in changes)
         else:
             changes = unseal(changes, stores, self.documents.payload, self._genuine, verify)
             changes = hold_deletes(changes, self.documents.unopened)
@@ -144,6 +144,13 @@ class Session:
             if not signature.good:
                 what = f"commit {self.commit[:10]} is not signed by an allowed signer: {signature.reason}"
                 raise Refused(what, hint="sign it (git commit -S), or add its key with --allowed-signers FILE")
+
+    def store(self, name: str) -> Store:
+        """One store, opened; or the StoreError it gave instead."""
+        stores, failed = self._stores
+        if name in failed:
+            raise failed[name]
+        return stores[name]
 
     def costs(self) -> list[str]:
         """What the run cost, for -v."""
@@ -201,7 +208,7 @@ class Session:
             and (not globs or any(fnmatchcase(want.origin.path, glob) for glob in globs))
         }
 
-    def _desired_at(self, commit: str, origin: Origin, ref: Ref) -> Desired | None:
+    def desired_at(self, commit: str, origin: Origin, ref: Ref) -> Desired | None:
         """An entry as git wanted it at an earlier commit, by today's config; None if nobody can tell."""
         at = (commit, origin.path)
         if at not in self._earlier:

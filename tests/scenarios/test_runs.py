@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sopsync.blame import blame, history
+from sopsync.model import Ref
+from sopsync.session import Ask, Session
+from sopsync.status import status
 from sopsync.stores.local import LocalStore
 from tests.stores.local_harness import SEALER
 from tests.support.servers import OpenBao
@@ -88,6 +97,24 @@ def test_only_signed_commits(stage: Stage, tmp_path: Path) -> None:
     stage.repo.git("config", "user.signingkey", str(key))
     stage.repo.git("commit", "-q", "--allow-empty", "-S", "-m", "Signed")
     assert capture(asked) == (0, "Applied: 4 create.\n")
+    assert "signed  not signed" in capture(["blame", "s:api/k0000"])[1]
+    stage.do_put(["api.yaml", "k0000=canary-new"])
+    stage.repo.git("commit", "-q", "-a", "-S", "-m", "Signed too")
+    assert capture(asked) == (0, "Applied: 1 update.\n")
+    assert "signed  signed, but no allowed signers are named" in capture(["blame", "s:api/k0000"])[1]
+    code, said = capture(["blame", "s:api/k0000", "--allowed-signers", str(signers)])
+    assert (code, "signed  good, ana@acme.example\n" in said) == (0, True)
+
+
+def test_blame_reads_a_value_behind_a_stamp_that_vouches(stage: Stage) -> None:
+    assert capture(["apply", "--yes", "-q"])[0] == 0
+    stage.do_outside(["put", "api/k0000", "value=canary-foreign"])
+    with closing(sqlite3.connect(stage.repo.path / ".sopsync" / "store.db")) as db, db:
+        db.execute("UPDATE entries SET stamp = replace(stamp, ' v=1 ', ' v=2 ') WHERE name = 'api/k0000'")
+    assert "live    v2, matches its stamp (value not read" in capture(["blame", "s:api/k0000"])[1]
+    code, said = capture(["blame", "s:api/k0000", "--verify"])
+    assert code == 1
+    assert "live    v2, the value is not what git had, although its stamp vouches for it\n" in said
 
 
 def test_a_no_op_plan_of_many_costs_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao) -> None:
@@ -100,6 +127,25 @@ def test_a_no_op_plan_of_many_costs_one_listing(tmp_path: Path, monkeypatch: pyt
     stage.do_commit(["One of them"])
     code, said = capture(["plan", "-v", "-q"])
     assert said == "Plan: 1 update. 1 file decrypted, 1 value read.\ns: 2 calls\n"
+
+
+def test_tracing_costs_what_a_plan_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao) -> None:
+    """One listing for all entries or for one; one call more for its history, or its value."""
+    stage = vault_stage(tmp_path, monkeypatch, bao, "tracing")
+    start(stage, f"{{type: vault, address: '{bao.address}', mount: tracing, prefix: p}}", keys=20)
+    assert capture(["apply", "--yes", "-q"]) == (0, "Applied: 20 create.\n")
+    ref, look = Ref("s", "api/k0007"), partial(blame, allowed_signers=None)
+    asks: dict[str, tuple[int, Callable[[Session], Any]]] = {
+        "status": (1, lambda session: status(session, datetime.now(UTC), recent=True)),
+        "blame": (1, lambda session: look(session, ref, verify=False)),
+        "blame --verify": (2, lambda session: look(session, ref, verify=True)),
+        "blame --history": (2, lambda session: list(history(session, ref))),
+        "blame @1": (2, lambda session: look(session, Ref("s", "api/k0007@1"), verify=False)),
+    }
+    for name, (calls, ask) in asks.items():
+        with Session(Ask(stage.repo.path, dict(os.environ))) as session:
+            ask(session)
+            assert (name, session.costs()) == (name, [f"s: {calls} call{'s' * (calls != 1)}"])
 
 
 def test_a_bare_repository_is_as_good(stage: Stage, tmp_path: Path) -> None:

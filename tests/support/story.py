@@ -6,21 +6,23 @@
     …                                               any number of lines; within a line: any text
     (exit 4)                                        0 if not said
 
-Other words: `unset FILE KEY…`, `drop FILE…`, `rename OLD NEW`, `rotate FILE`, `write FILE` (the lines that follow, each
-after `| `), `git …`, `outside put|delete|soft_delete|undelete|strip_metadata|copy_metadata NAME [key=value…]` (a writer
-that is not sopsync), `recipient FILE WHO`, `manifest FILE ROTATE_AFTER key=value…`, `live NAME` (prints the live
-keys, and whether one holds `key=value`), `as VARIABLE=VALUE`.
+Other words: `manifest FILE ROTATE_AFTER TARGET key=value…` (one that routes itself), `unset FILE KEY…`, `drop FILE…`,
+`rename OLD NEW`, `rotate FILE`, `recipient FILE WHO`, `write FILE` (the lines that follow, each after `| `), `git …`,
+`outside put|delete|soft_delete|undelete|strip_metadata|copy_metadata NAME [key=value…]` (a writer that is not sopsync),
+`live NAME` (prints the live keys, and whether one holds `key=value`), `as VARIABLE=VALUE`, `forget VARIABLE…`,
+`recall VARIABLE…`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import subprocess
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,10 +121,18 @@ class Stage:
         lines = [f"{key}: {value}" if key else value for key, value in pairs]
         self.repo.write(path, self.encrypt(path, "\n".join(lines) + "\n"))
 
-    def encrypt(self, path: str, plain: str, kind: str = "") -> bytes:
+    def do_manifest(self, words: list[str]) -> None:
+        """manifest FILE ROTATE_AFTER TARGET key=value …: a manifest that routes itself."""
+        path, rotate_after, target, *pairs = words
+        meta = f"metadata: {{name: {Path(path).stem}, rotate_after: {rotate_after}}}"
+        data = ", ".join(pair.replace("=", ": ", 1) for pair in pairs)
+        lines = ["apiVersion: sopsync/v1", "kind: SecretManifest", meta, f"to: [{target}]", f"data: {{{data}}}"]
+        self.repo.write(path, self.encrypt(path, "\n".join(lines) + "\n", more=("--encrypted-regex", "^data$")))
+
+    def encrypt(self, path: str, plain: str, kind: str = "", more: Sequence[str] = ()) -> bytes:
         """The SOPS file of this plaintext, which is never on disk."""
         fmt = kind or {".yaml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}[Path(path).suffix]
-        args = ["encrypt", "--age", self.recipient, "--input-type", fmt, "--output-type", fmt, "/dev/stdin"]
+        args = ["encrypt", "--age", self.recipient, "--input-type", fmt, "--output-type", fmt, *more, "/dev/stdin"]
         return self.sops(*args, data=plain.encode())
 
     def sops(self, *args: str, data: bytes | None = None) -> bytes:
@@ -162,17 +172,6 @@ class Stage:
         self.sops("--config", "two.yaml", "updatekeys", "-y", words[0])
         self.repo.remove("two.yaml")
 
-    def do_manifest(self, words: list[str]) -> None:
-        """manifest FILE ROTATE_AFTER key=value …: a file that routes itself, to `local`, under its stem."""
-        name = Path(words[0]).stem
-        data = "".join(f"  {key}: {value}\n" for key, value in (word.split("=", 1) for word in words[2:]))
-        head = f"apiVersion: sopsync/v1\nkind: SecretManifest\nmetadata: {{name: {name}, rotate_after: {words[1]}}}\n"
-        plain = f"{head}to: [{{store: local, name: {name}}}]\ndata:\n{data}"
-        args = ["--age", self.recipient, "--encrypted-regex", "^data$", "--input-type", "yaml", "--output-type", "yaml"]
-        self.repo.write(
-            words[0], self.sops("--config", "/dev/null", "encrypt", *args, "/dev/stdin", data=plain.encode())
-        )
-
     def do_rotate(self, words: list[str]) -> None:
         self.sops("rotate", "-i", words[0])
 
@@ -197,6 +196,16 @@ class Stage:
             name, _, value = word.partition("=")
             value = str(IDENTITY) if value == "$IDENTITY" else value
             self.monkeypatch.setenv(name, value)
+
+    def do_forget(self, words: list[str]) -> None:
+        """Take variables out of the environment, until `recall` puts them back."""
+        for name in words:
+            self.variables[name] = os.environ[name]
+            self.monkeypatch.delenv(name)
+
+    def do_recall(self, words: list[str]) -> None:
+        for name in words:
+            self.monkeypatch.setenv(name, self.variables.pop(name))
 
     def do_outside(self, words: list[str]) -> None:
         """outside DEED NAME [key=value …]"""

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-_PACKAGES = {"gpg": "gnupg", "ssh-keygen": "openssh-client"}
+_PACKAGES = {"chromium": "chromium", "gpg": "gnupg", "ssh-keygen": "openssh-client"}
 
 
 def need(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sopsync.cli import apply, check, diff, init, plan, policy, schema
+from sopsync.cli import apply, audit, blame, check, diff, init, plan, policy, schema, status, versions
 from sopsync.cli.exits import Exit, of_error
 from sopsync.cli.output import err, error_lines, out
 from sopsync.errors import SopsyncError
@@ -34,11 +34,15 @@ COMMANDS = (
     plan.plan,
     diff.diff,
     apply.apply,
+    blame.blame,
+    status.status,
+    versions.versions,
     policy.policy,
     schema.schema,
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(audit.audit)
 
 
 @app.callback(invoke_without_command=True)

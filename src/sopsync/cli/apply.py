@@ -17,6 +17,7 @@ from sopsync.cli import options as o
 if TYPE_CHECKING:
     from sopsync.apply import Outcome
     from sopsync.change import Plan
+    from sopsync.cli.recording import Recording
     from sopsync.session import Session
 
 
@@ -29,6 +30,12 @@ def apply(
         bool, typer.Option("--require-signed", help="Only a commit signed by a known key.")
     ] = False,
     allowed_signers: Annotated[Path | None, typer.Option(help="Who is known, as ssh-keygen(1) has it.")] = None,
+    audit: Annotated[
+        str,
+        typer.Option(
+            "--audit", envvar="SOPSYNC_AUDIT", help="Append an audit line an operation to this file; - prints."
+        ),
+    ] = "",
     repo: o.Repo = o.HERE,
     rev: o.Rev = "HEAD",
     config: o.Config = o.CONFIG,
@@ -41,32 +48,38 @@ def apply(
 ) -> int:
     """Make the stores agree with git."""
     from sopsync.cli.exits import of_apply
-    from sopsync.cli.output import colour, err, out
+    from sopsync.cli.output import colour, err
+    from sopsync.cli.recording import recording
     from sopsync.errors import Refused
     from sopsync.planreport import of_plan, summary
     from sopsync.render.json import outcomes_json
     from sopsync.render.text import applied_summary, outcome_lines
 
-    with o.open_session(repo=repo, rev=rev, config=config, store=store, path=path) as session:
+    with (
+        o.open_session(repo=repo, rev=rev, config=config, store=store, path=path) as session,
+        recording(audit, commit=session.commit, json=json, quiet=quiet) as run,
+    ):
         session.check_commit(require_signed=require_signed, allowed_signers=allowed_signers)
         plan, stale = _planned(session, file, verify=verify)
         if refused := session.refusals(plan, force=force):
-            _show(plan, json=json, quiet=quiet, verbose=verbose)
+            _show(plan, run, json=json, quiet=quiet, verbose=verbose)
             raise Refused.of(refused)
         if file is None:
-            _show(plan, json=json, quiet=quiet, verbose=verbose)
-            _confirm(plan, yes=yes)
-        outcomes = (*stale, *_carry_out(session, plan))
+            _show(plan, run, json=json, quiet=quiet, verbose=verbose)
+            _confirm(plan, run, yes=yes)
+        for outcome in stale:
+            run.outcome(outcome)
+        outcomes = (*stale, *_carry_out(session, plan, run))
         if json:
             report = of_plan(plan, (), config=config, exit_code=of_apply(plan, outcomes))
-            out([outcomes_json(report, outcomes)])
+            run.say([outcomes_json(report, outcomes)])
         elif quiet:
-            out([applied_summary(outcomes) if outcomes else summary(plan)])
+            run.say([applied_summary(outcomes) if outcomes else summary(plan)])
         elif outcomes:
-            out(outcome_lines(outcomes, colour=colour()))
+            run.say(outcome_lines(outcomes, colour=colour()))
         if verbose:
             err(session.costs())
-        return of_apply(plan, outcomes)
+        return run.done(of_apply(plan, outcomes))
 
 
 def _planned(session: Session, file: Path | None, *, verify: bool) -> tuple[Plan, tuple[Outcome, ...]]:
@@ -86,19 +99,20 @@ def _planned(session: Session, file: Path | None, *, verify: bool) -> tuple[Plan
     return planfile.approved(saved, fresh)
 
 
-def _show(plan: Plan, *, json: bool, quiet: bool, verbose: bool) -> None:
-    from sopsync.cli.output import colour, out
+def _show(plan: Plan, run: Recording, *, json: bool, quiet: bool, verbose: bool) -> None:
+    from sopsync.cli.output import colour
     from sopsync.planreport import of_plan
     from sopsync.render.text import plan_lines
 
     if not json and not quiet:
         report = of_plan(plan, (), config="", verbose=verbose)
-        out(plan_lines(report, colour=colour(), verbose=verbose))
+        run.say(plan_lines(report, colour=colour(), verbose=verbose))
 
 
-def _confirm(plan: Plan, *, yes: bool) -> None:
+def _confirm(plan: Plan, run: Recording, *, yes: bool) -> None:
     """Ask, where somebody can answer. Nobody there and no --yes is a usage error: silence is not consent."""
     from sopsync.cli.exits import UsageError
+    from sopsync.cli.output import err
 
     writes = list(plan.writes())
     if yes or not writes:
@@ -107,19 +121,23 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
         raise UsageError("nobody is there to confirm", hint="add --yes, or apply a saved plan")
     stores = ", ".join(dict.fromkeys(change.ref.store for change in writes))
     count = f"{len(writes)} entr{'y' if len(writes) == 1 else 'ies'}"
-    typer.confirm(f"Write {count} to {stores}?", abort=True)
+    typer.confirm(f"Write {count} to {stores}?", abort=True, err=run.say is err)
 
 
-def _carry_out(session: Session, plan: Plan) -> tuple[Outcome, ...]:
+def _carry_out(session: Session, plan: Plan, run: Recording) -> tuple[Outcome, ...]:
     """Apply with progress; SIGINT or SIGTERM lets the writes in hand finish and skips the rest."""
     from sopsync.cli.progress import counting
 
     writes = sum(1 for _ in plan.writes())
     if not writes:
         return ()
-    stop = Event()
-    with _stopping(stop), counting("applying", writes) as advance:
-        return session.apply(plan, stop, lambda _outcome: advance())
+    with _stopping(run.stop), counting("applying", writes) as advance:
+
+        def report(outcome: Outcome) -> None:
+            run.outcome(outcome)
+            advance()
+
+        return session.apply(plan, run.stop, report)
 
 
 @contextmanager

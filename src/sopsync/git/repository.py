@@ -16,6 +16,7 @@ from sopsync.errors import Problem, SourceError
 from sopsync.git.commit import CommitInfo, Header
 from sopsync.git.history import History, Revision
 from sopsync.git.locate import locate
+from sopsync.git.merges import brought_by
 from sopsync.git.objects import Differ, Object, Objects, TooLarge
 from sopsync.git.process import Answer, Git, raw, shown, text
 from sopsync.git.signature import Signature, verify
@@ -147,6 +148,11 @@ class Repository:
             raise SourceError(f"this clone has no branch {shown(branch)}", hint=hint)
         self._need_whole_history()
         return False
+
+    def brought_by(self, commit: str, tip: str) -> str:
+        """The merge that brought `commit` to the line of first parents of `tip`; "" if none had to."""
+        self._need_whole_history()
+        return brought_by(self._git, commit, tip)
 
     def signature(self, commit: str, allowed_signers: Path | None) -> Signature:
         """Whether a key listed in `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS) signed the commit."""

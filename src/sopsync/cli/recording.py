@@ -1,0 +1,98 @@
+"""Around an apply: its audit trail, opened before anything else and ended whichever way the run ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from sopsync.cli.exits import Exit, UsageError, of_error, worst
+from sopsync.cli.output import err, out
+from sopsync.errors import SopsyncError
+
+if TYPE_CHECKING:
+    from sopsync.apply import Outcome
+    from sopsync.audit import Trail
+
+
+class Recording:
+    """What the command says of its run. Without a trail, nothing is kept."""
+
+    def __init__(self, to: str, trail: Trail | None) -> None:
+        self.say = err if to == "-" else out
+        """For what is not an audit line: standard output belongs to them if they go there."""
+        self.code = Exit.DONE
+        self.stop = Event()
+        self._trail = trail
+        self.lost = ""
+        """Why operations are missing from the trail."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Keep it. What cannot be kept ends the run: the writes in hand finish, no other begins."""
+        if self._trail is None or self.lost:
+            return
+        try:
+            self._trail.outcome(outcome)
+        except OSError as error:
+            self.lost = error.strerror or str(error)
+            self.stop.set()
+
+    def done(self, code: Exit) -> Exit:
+        """The run's exit code: an error if operations are missing from the trail."""
+        if self.lost:
+            what = f"error: the audit file could not be written on: {self.lost}; the run was stopped"
+            err([what, "  hint: what was done is listed above, and not all of it is in the file"])
+            code = worst([code, Exit.ERROR])
+        self.code = code
+        return code
+
+
+@contextmanager
+def recording(to: str, *, commit: str, json: bool, quiet: bool) -> Iterator[Recording]:
+    """`to`: a file, `-` for standard output, or "" for nowhere. Refused if it cannot be written."""
+    if not to:
+        yield Recording(to, None)
+        return
+    if to == "-" and json:
+        raise UsageError("--json and --audit - both want standard output", hint="give --audit a file")
+    from sopsync.audit import File, Stream, Trail, actor_of
+
+    sink = Stream(lambda line: out([line])) if to == "-" else File(Path(to))
+    trail = Trail(sink, commit=commit, actor=actor_of(os.environ))
+    run = Recording(to, trail)
+    try:
+        _begin(trail, to)
+        try:
+            yield run
+        except BaseException as error:
+            # the error is what the run is remembered for, whether or not its end can be written
+            with suppress(OSError):
+                trail.end(of_error(error) if isinstance(error, SopsyncError) else Exit.ERROR)
+            raise
+        _end(trail, run, to, quiet=quiet)
+    finally:
+        trail.close()
+
+
+def _begin(trail: Trail, to: str) -> None:
+    from sopsync.errors import Refused
+
+    try:
+        trail.start()
+    except OSError as error:
+        what = f"the audit file cannot be written: {error.strerror or error}"
+        raise Refused(what, where=to, hint="nothing was written to any store") from None
+
+
+def _end(trail: Trail, run: Recording, to: str, *, quiet: bool) -> None:
+    try:
+        trail.end(run.code)
+    except OSError as error:
+        if run.lost:  # said already
+            return
+        raise SopsyncError(f"the audit file could not be ended: {error.strerror or error}", where=to) from None
+    if not quiet:
+        err([f"audit: the last line has the digest {trail.head}"])
