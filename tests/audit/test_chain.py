@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopsync.chain import ANCHOR, Tail, Verdict, digest, link, tail_of, verify
@@ -68,6 +68,7 @@ def test_a_break_is_seen_and_named(name: str) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.data())
 def test_any_bit_that_flips_in_any_line_is_seen(which: int, data: st.DataObject) -> None:
     """But in the last: that only the head tells, as it would tell a cut."""
@@ -79,6 +80,7 @@ def test_any_bit_that_flips_in_any_line_is_seen(which: int, data: st.DataObject)
     assert not verify([line + b"\n" for line in b"".join(lines).split(b"\n")[:-1]], head=head).whole
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5))
 def test_a_cut_end_shows_only_against_the_head(left: int) -> None:
     lines = chain()
@@ -135,6 +137,7 @@ def test_text_that_is_no_beginning_of_ours_is_not_torn() -> None:
     assert tail_of(b'{"sops', ended=False) is not None
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60)))
 def test_no_bytes_break_the_verifier(lines: list[bytes]) -> None:
     assert not verify([line + b"\n" for line in lines]).whole

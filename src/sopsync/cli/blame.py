@@ -41,4 +41,5 @@ def blame(
             return Exit.DONE
         found = tracing.blame(session, ref, verify=verify, allowed_signers=allowed_signers)
         out([render.blame_json(found)] if json else render.blame_lines(found))
-        return Exit.ERROR if found.value in (Value.DIFFERENT, Value.UNKNOWN) else Exit.DONE
+        # a value that could not be compared, or is not there, has not passed
+        return Exit.ERROR if verify and found.value is not Value.SAME else Exit.DONE
