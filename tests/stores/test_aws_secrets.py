@@ -388,3 +388,25 @@ def test_opened_as_sopsync_opens_it(cloud: Aws, harness: SecretsHarness) -> None
     assert store.read("entry", expect=version).same(one("x"))
     assert isinstance(told(lambda: store.read("entry", expect=Version("x"))), Conflict)
     store.close()
+
+
+def test_an_origin_that_is_gone_is_gone_from_the_tags(place: Place) -> None:
+    first = place.write("entry", one("one"), stamp("a"))
+    place.write("entry", one("two"), Stamp(OURS, "b" * 32, "c" * 40, None), expect=first)
+    seen = place.see("entry")
+    assert (seen.vouched, seen.stamp and seen.stamp.origin) == (True, None)
+
+
+def test_what_cannot_be_stored_costs_no_call(place: Place) -> None:
+    before = place.wire.calls
+    for payload in (Payload(value=Secret(b"")), Payload(value=Secret(b"canary-" + b"x" * 65_536))):
+        with place.refuses("entry", Rejected):
+            place.write("entry", payload)
+    assert place.wire.calls == before
+
+
+def test_a_fence_that_stands_where_it_shall_stand_is_raised(place: Place) -> None:
+    """Two runs of one commit; or one whose listing does not show yet what it raised before."""
+    place.store.raise_fence(fence(), expect=None)
+    place.fresh().raise_fence(fence(), expect=None)
+    assert isinstance(told(lambda: place.fresh().raise_fence(fence("b"), expect=None)), Conflict)
