@@ -19,10 +19,11 @@ from tests.support.source import Module, load, matches, unit_of
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("is started", ("__main__",)),
     ("speaks to a person", ("cli",)),
+    ("keeps running", ("reconcile",)),
     ("drives one run", ("session", "stores.testing")),
     ("shows or keeps a run", ("render", "planfile")),
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance")),
-    ("says what is wanted", ("config",)),
+    ("says what is wanted", ("config", "shard")),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema")),
     ("what decisions are made of", ("change", "limits", "encode", "digest", "origin")),
     ("what config is made of", ("config_errors", "config_model", "patterns", "templates")),
@@ -36,7 +37,18 @@ RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
 PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
-PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
+PURE += (
+    "shard",
+    "fence",
+    "detail",
+    "rules",
+    "discover",
+    "yamlpos",
+    "config_errors",
+    "config_model",
+    "patterns",
+    "templates",
+)
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (
     "asyncio",
@@ -69,7 +81,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "requests": ("sops.keys.vault", "stores.vault*"),
     "rich": ("cli.*", "render.*"),
     "sqlite3": ("stores.local*",),
-    "subprocess": ("git.*", "sops.keys.command", "sops.keys.pgp"),
+    "subprocess": ("git.*", "reconcile.token", "sops.keys.command", "sops.keys.pgp"),
     "typer": ("cli.*",),
     "yaml": ("yamlpos", "config", "sops.yaml*"),
 }
@@ -245,7 +257,7 @@ def test_no_import_cycles() -> None:
         pytest.fail(" imports ".join(reversed(cycle.args[1])), pytrace=False)
 
 
-@pytest.mark.parametrize("command", ["", "init", "check", "plan", "apply", "schema"])
+@pytest.mark.parametrize("command", ["", "init", "check", "plan", "apply", "reconcile", "schema"])
 def test_help_loads_no_sdk(command: str) -> None:
     # typer itself brings pydantic as soon as it has an option to read
     slow = [name for name in SLOW if name != "pydantic" or not command]

@@ -29,7 +29,7 @@ $ commit Add secrets
 """,
 }
 
-COMMANDS = ("init", "check", "plan", "apply", "schema")
+COMMANDS = ("init", "check", "plan", "apply", "reconcile", "schema")
 LATER = re.compile(r"\bplanned\b", re.IGNORECASE)
 """A line that says so may name what does not exist yet."""
 

@@ -1,0 +1,67 @@
+"""A git token when it is needed: from a file that others renew, from a command, or from the environment."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sopsync.errors import SourceError
+
+VARIABLE = "SOPSYNC_GIT_TOKEN"
+_PREFIX = "SOPSYNC_GIT_"
+_KEPT = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+_SECONDS = 60
+
+
+def token_source(file: Path | None, command: str, environ: Mapping[str, str]) -> Callable[[], bytes] | None:
+    """How to get the token, or None if none is named. It is asked before each fetch, and kept nowhere."""
+    if file is not None:
+        return lambda: _of_file(file)
+    if command:
+        return lambda: _of_command(command, environ)
+    if environ.get(VARIABLE):
+        return lambda: _whole(environ[VARIABLE].encode(), VARIABLE)
+    return None
+
+
+def _of_file(file: Path) -> bytes:
+    try:
+        return _whole(file.read_bytes(), str(file))
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", where=str(file), hint="--token-file names it") from None
+
+
+def _of_command(command: str, environ: Mapping[str, str]) -> bytes:
+    """What a command prints. It runs without a shell, and sees of our environment what git sees and `SOPSYNC_GIT_*`."""
+    told = {n: v for n, v in environ.items() if n in _KEPT or (n.startswith(_PREFIX) and n != VARIABLE)}
+    try:
+        done = subprocess.run(
+            shlex.split(command), env=told, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"--token-command did not end within {_SECONDS} s", hint="the next run retries") from None
+    except (OSError, ValueError) as error:
+        what = f"--token-command cannot be run: {getattr(error, 'strerror', None) or type(error).__name__}"
+        raise SourceError(what, hint="a program and its arguments; no shell reads it") from None
+    if done.returncode:  # what it said could be a token
+        raise SourceError(f"--token-command ended with {done.returncode}", hint="run it by hand to see why")
+    return _whole(done.stdout, "--token-command")
+
+
+def _whole(text: bytes, where: str) -> bytes:
+    token = text.strip()
+    if not token or len(token) > 8192 or any(byte <= 32 for byte in token):
+        raise SourceError("no token: one line of text was expected", where=where, hint="the token and nothing else")
+    return token
