@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sopsync.errors import SourceError
 from sopsync.git.process import shown
 
-_SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?!//)(?P<path>[^\\]+)")
+_SCP = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?!//|:)(?P<path>[^\\]+)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

@@ -143,6 +143,9 @@ class Remote:
         if pipe is not None:
             told |= {"GIT_ASKPASS": _helper("sopsync-askpass"), "SOPSYNC_ASKPASS_FD": str(pipe)}
         if access.ssh_key is not None and access.known_hosts is not None:
+            for file in (access.ssh_key, access.known_hosts):
+                if not os.access(file, os.R_OK):  # ssh would go on with the keys of whoever runs it
+                    raise SourceError("cannot be read", where=str(file), hint="--ssh-key and --known-hosts name files")
             # GIT_SSH, not GIT_SSH_COMMAND: the latter goes through a shell
             told |= {"GIT_SSH": _helper("sopsync-ssh"), "GIT_SSH_VARIANT": "ssh"}
             told |= {"SOPSYNC_SSH_KEY": str(access.ssh_key.absolute())}
