@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reconcile.things import reconciled, remote, stage
+from tests.reconcile.things import reconciled, remote
 from tests.support import leaks
 from tests.support.githttp import GitServer, git_server
 from tests.support.story import Stage
@@ -22,14 +22,8 @@ BASIC = "Basic " + base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
 
 @pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    made = stage(tmp_path, monkeypatch)
-    remote(made)
-    return made
-
-
-@pytest.fixture
 def forge(acme: Stage, tmp_path: Path) -> Iterator[GitServer]:
+    remote(acme)
     with git_server(tmp_path, f"x-access-token:{TOKEN}") as server:
         yield server
 
@@ -126,6 +120,7 @@ def test_ssh_is_ours(acme: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (folder / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    remote(acme)
     key, hosts = tmp_path / "a key", tmp_path / "known hosts"
     args = ("--ssh-key", str(key), "--known-hosts", str(hosts))
     code, _, (problem,) = reconciled("--repo", f"ssh://git@example.invalid{tmp_path}/forge.git", *args)
