@@ -101,7 +101,7 @@ def recall(text: str) -> Totals:
     """The totals in a file that `render` wrote. What cannot be read counts from nothing."""
     totals = Totals()
     for row in filter(None, map(_ROW.fullmatch, text.splitlines())):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             if row["name"] in COUNTERS:
                 labels = tuple(_LABEL.findall(row["labels"] or ""))
                 totals.counters[row["name"], labels] = int(float(row["value"]))

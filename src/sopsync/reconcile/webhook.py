@@ -56,10 +56,12 @@ class Webhook:
 
 def worth_telling(result: Result, before: Result | None) -> bool:
     """Something was written or went wrong; in a process that stays up, something else than in the run before."""
-    if result.done and not result.dry:
-        return True
-    told = (result.code, result.findings)
-    return told != ((before.code, before.findings) if before is not None else (0, ()))
+    return bool(result.done and not result.dry) or _state(result) != _state(before or Result(0))
+
+
+def _state(result: Result) -> tuple[object, ...]:
+    """What stays as it is while nobody does anything."""
+    return result.code, result.findings, result.done if result.dry else ()
 
 
 def body(hook: Webhook, result: Result) -> bytes:
