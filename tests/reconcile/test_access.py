@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -155,3 +156,18 @@ def test_askpass_answers_only_for_the_password_and_only_once() -> None:
         assert (second.returncode, second.stdout) == (1, b"")
     finally:
         os.close(reader)
+
+
+def test_no_shell_is_started(acme: Stage, forge: GitServer, tmp_path: Path) -> None:
+    """With a program that only fails where the shell was, as in an image that has none."""
+    shell = Path("/bin/sh").resolve()
+    hide = ["unshare", "--mount", need("bash"), "-c", f'mount --bind "$(type -P false)" "{shell}" && exec "$@"', "x"]
+    if " " in sys.executable:
+        pytest.skip("needs a path without a blank: pip starts programs of such a path through a shell")
+    if shell.name == "bash" or subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs to mount over /bin/sh: run as root, where unshare --mount may")
+    assert subprocess.run([*hide, "sh", "-c", "true"], check=False).returncode == 1, "the shell is still there"
+    program = shlex.join([sys.executable, "-c", f"print({TOKEN!r})"])
+    command = [sys.executable, "-m", "sopsync", "reconcile", "--repo", f"{forge.url}/forge.git"]
+    done = subprocess.run([*hide, *command, "--token-command", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, " created=4 " in done.stdout) == (0, True), done.stdout + done.stderr
