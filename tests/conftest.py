@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.aws import Aws, aws
 from tests.support.servers import OpenBao, openbao
 
 pytest_plugins = ("pytester", "tests.support.guard", "sopsync.stores.testing.plugin")
@@ -46,4 +47,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def bao() -> Iterator[OpenBao]:
     """A real OpenBao: one for the whole session; each test has a mount or a prefix of its own."""
     with openbao() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Aws]:
+    """A fake AWS: one for the whole session; each test has an account of its own (`cloud.fresh()`)."""
+    with aws() as server:
         yield server

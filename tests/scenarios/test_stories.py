@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.aws import Aws
+from tests.support.clouds import aws_stage
 from tests.support.servers import OpenBao
 from tests.support.story import Stage, local_outside, matches, parse, stories, vault_stage
 
@@ -20,6 +22,12 @@ def test_local(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("story", list(stories(HERE / "vault")), ids=lambda path: path.stem)
 def test_vault(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bao: OpenBao) -> None:
     stage = vault_stage(tmp_path, monkeypatch, bao, f"story-{story.stem}")
+    stage.play(story.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("story", list(stories(HERE / "aws")), ids=lambda path: path.stem)
+def test_aws(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cloud: Aws) -> None:
+    stage = aws_stage(tmp_path, monkeypatch, cloud, story.stem.partition("-")[0])
     stage.play(story.read_text(encoding="utf-8"))
 
 
