@@ -81,7 +81,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "requests": ("sops.keys.vault", "stores.vault*"),
     "rich": ("cli.*", "render.*"),
     "sqlite3": ("stores.local*",),
-    "subprocess": ("git.*", "reconcile.token", "sops.keys.command", "sops.keys.pgp"),
+    "subprocess": ("git.*", "sops.keys.command", "sops.keys.pgp"),
     "typer": ("cli.*",),
     "yaml": ("yamlpos", "config", "sops.yaml*"),
 }

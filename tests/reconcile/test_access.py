@@ -98,7 +98,7 @@ def test_the_token_is_in_no_argument_environment_or_file(
 @pytest.mark.parametrize(
     ("program", "what"),
     [
-        ("exit 3", "--token-command ended with 3"),
+        ("exit 3", "--token-command failed (exit code 3)"),
         ("true", "no token: one line of text was expected"),
         ("printf 'a b'", "no token: one line of text was expected"),
     ],

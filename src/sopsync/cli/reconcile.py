@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from contextlib import ExitStack
 from dataclasses import replace
@@ -75,6 +74,7 @@ def reconcile(
         CODES,
         Voice,
         check,
+        environment,
         read_webhook,
         seconds,
         source,
@@ -92,7 +92,7 @@ def reconcile(
     with ExitStack() as until:
         where, rev, fleeting = source(repo, ref, storage, access, until)
         limits = seconds("--every", every or interval), seconds("--verify-within", verify_within)
-        job = Job(where, rev, dict(os.environ), CODES, posixpath.normpath(config), part, dry_run, sealed)
+        job = Job(where, rev, environment(), CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1])
         voice = Voice(log_format is LogFormat.JSON, f"{part.index}/{part.total}" if part.total > 1 else "")

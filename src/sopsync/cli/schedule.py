@@ -22,7 +22,7 @@ from sopsync.reconcile.lines import lines, trouble
 from sopsync.reconcile.loop import Telling, reconcile
 from sopsync.reconcile.result import Result
 from sopsync.reconcile.run import Codes, Job
-from sopsync.reconcile.token import token_source
+from sopsync.reconcile.token import VARIABLE, token_source
 from sopsync.reconcile.webhook import Webhook
 from sopsync.shard import WHOLE, Shard
 
@@ -104,6 +104,11 @@ def source(
     branch = ref or "main"
     clone = Remote(url, access, sources.storage(storage, os.environ, until), os.environ)
     return sources.remote(clone, branch), f"refs/heads/{branch}", storage is None
+
+
+def environment() -> dict[str, str]:
+    """What stores and keys may know: all but git's token, which is for git's server alone."""
+    return {name: value for name, value in os.environ.items() if name != VARIABLE}
 
 
 def read_webhook(url: str, key_file: Path | None, repo: str, ref: str) -> Webhook | None:

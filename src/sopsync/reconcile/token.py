@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sopsync.errors import SourceError
+from sopsync.sops.keys.command import Failed, output_of
 
 VARIABLE = "SOPSYNC_GIT_TOKEN"
 _PREFIX = "SOPSYNC_GIT_"
@@ -22,7 +21,6 @@ _KEPT = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
-_SECONDS = 60
 
 
 def token_source(file: Path | None, command: str, environ: Mapping[str, str]) -> Callable[[], bytes] | None:
@@ -47,17 +45,9 @@ def _of_command(command: str, environ: Mapping[str, str]) -> bytes:
     """What a command prints. It runs without a shell, and sees of our environment what git sees and `SOPSYNC_GIT_*`."""
     told = {n: v for n, v in environ.items() if n in _KEPT or (n.startswith(_PREFIX) and n != VARIABLE)}
     try:
-        done = subprocess.run(
-            shlex.split(command), env=told, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise SourceError(f"--token-command did not end within {_SECONDS} s", hint="the next run retries") from None
-    except (OSError, ValueError) as error:
-        what = f"--token-command cannot be run: {getattr(error, 'strerror', None) or type(error).__name__}"
-        raise SourceError(what, hint="a program and its arguments; no shell reads it") from None
-    if done.returncode:  # what it said could be a token
-        raise SourceError(f"--token-command ended with {done.returncode}", hint="run it by hand to see why")
-    return _whole(done.stdout, "--token-command")
+        return _whole(output_of(command, told), "--token-command")
+    except Failed as failure:
+        raise SourceError(f"--token-command {failure}", hint="run it by hand to see why; no shell reads it") from None
 
 
 def _whole(text: bytes, where: str) -> bytes:
