@@ -161,7 +161,7 @@ def test_the_arguments_are_ones_that_sopsync_takes(helm: Helm, monkeypatch: pyte
         given = command.make_context("reconcile", list(rest)).params
         seen |= {name for name, value in given.items() if value}
     assert {"token_file", "token_command", "ssh_key", "known_hosts", "allowed_signers", "shard", "every"} <= seen
-    assert {"listen", "webhook", "webhook_key_file", "dry_run", "sealed"} <= seen
+    assert {"listen", "webhook", "webhook_key_file", "dry_run", "sealed", "pushgateway"} <= seen
 
 
 def test_the_drift_job_cannot_write_and_is_somebody_else(helm: Helm) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -14,7 +18,7 @@ from sopsync.reconcile.result import Result
 from tests.reconcile.clocks import START, Hands, Process, job, nothing
 from tests.reconcile.things import reconciled, samples
 from tests.support.servers import free_port
-from tests.support.story import Stage
+from tests.support.story import Stage, capture
 
 
 def test_a_file_of_one_run(acme: Stage, tmp_path: Path) -> None:
@@ -119,3 +123,52 @@ def test_age_grows_while_runs_fail(acme: Stage) -> None:
 
     Process(job(acme, rev="refs/heads/main"), hands, [break_it, look, nothing], listen=f"127.0.0.1:{port}")
     assert ages == [0, 300]
+
+
+@contextmanager
+def gateway() -> Iterator[tuple[str, dict[str, dict[str, float]], list[str]]]:
+    """A Pushgateway as its README has it, as far as POST goes: (URL, path → what it holds, methods seen)."""
+    held: dict[str, dict[str, float]] = {}
+    methods: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            methods.append(self.command)
+            sent = samples(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            names = {name.partition("{")[0] for name in sent}
+            kept = {n: v for n, v in held.get(self.path, {}).items() if n.partition("{")[0] not in names}
+            held[self.path] = kept | sent
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{http.server_address[1]}/", held, methods
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def test_a_gateway_keeps_the_last_success_and_tells_shards_apart(acme: Stage) -> None:
+    with gateway() as (url, held, methods):
+        reconciled("--pushgateway", url)
+        first = held["/metrics/job/sopsync"]
+        assert first['sopsync_last_run_changes{store="s",action="create"}'] == 4
+        assert reconciled("--pushgateway", url, "--ref", "no-such")[0] == 1
+        second = held["/metrics/job/sopsync"]
+        assert second["sopsync_last_run_exit_code"] == 1
+        name = "sopsync_last_success_timestamp_seconds"
+        assert second[name] == first[name] > 0
+        reconciled("--pushgateway", url, "--shard", "1/4")
+        assert set(held) == {"/metrics/job/sopsync", "/metrics/job/sopsync/shard/1"}
+        assert set(methods) == {"POST"}
+    code, said = capture(["reconcile", "--pushgateway", url])
+    assert code == 0
+    assert "did not take the metrics: Connection refused" in said
+    assert capture(["reconcile", "--pushgateway", "ftp://x"])[0] == 1

@@ -53,6 +53,9 @@ azure.workload.identity/use: "true"
 - --webhook={{ $v.webhook.url }}
 - --webhook-key-file=/var/run/secrets/sopsync/webhook/key
 {{- end }}
+{{- with $v.pushgateway }}
+- --pushgateway={{ . }}
+{{- end }}
 {{- if eq .role "drift" }}
 - --dry-run
 - --interval=24h

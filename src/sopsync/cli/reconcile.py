@@ -39,6 +39,7 @@ Within = Annotated[str, typer.Option(help="Verify each entry by value once withi
 ShardOf = Annotated[str, typer.Option("--shard", help="Part I (from 0) of N: I/N; or N, and JOB_COMPLETION_INDEX.")]
 Log = Annotated[LogFormat, typer.Option(help="text or json: one line a problem, one line a run.")]
 MetricsFile = Annotated[Path | None, typer.Option(help="Write Prometheus metrics here, whole.")]
+Gateway = Annotated[str, typer.Option("--pushgateway", help="Push metrics to a Prometheus Pushgateway at this URL.")]
 Listen = Annotated[str, typer.Option(help="With --every: serve /healthz and /metrics at host:port or :port.")]
 Hook = Annotated[str, typer.Option(help="POST what changed or went wrong to this https URL.")]
 HookKey = Annotated[Path | None, typer.Option("--webhook-key-file", help="File with the key that signs it.")]
@@ -66,6 +67,7 @@ def reconcile(
     log_format: Log = LogFormat.TEXT,
     metrics_file: MetricsFile = None,
     listen: Listen = "",
+    pushgateway: Gateway = "",
     webhook: Hook = "",
     webhook_key_file: HookKey = None,
 ) -> int:
@@ -85,7 +87,7 @@ def reconcile(
     from sopsync.reconcile.loop import Telling
     from sopsync.reconcile.run import Job
 
-    check(sealed=sealed, dry_run=dry_run, listen=listen, every=every)
+    check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
     part = the_shard(shard)
     access = token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
     hook = read_webhook(webhook, webhook_key_file, repo, ref or "")
@@ -96,5 +98,5 @@ def reconcile(
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1])
         voice = Voice(log_format is LogFormat.JSON, f"{part.index}/{part.total}" if part.total > 1 else "")
-        telling = Telling(voice.say, voice.complain, metrics_file, hook, listen)
+        telling = Telling(voice.say, voice.complain, metrics_file, hook, listen, pushgateway, voice.shard.partition("/")[0])
         return until_stopped(job, telling, stay=bool(every))

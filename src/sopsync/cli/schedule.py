@@ -20,6 +20,7 @@ from sopsync.reconcile import source as sources
 from sopsync.reconcile.clock import Clock
 from sopsync.reconcile.lines import lines, trouble
 from sopsync.reconcile.loop import Telling, reconcile
+from sopsync.reconcile.post import check_url
 from sopsync.reconcile.result import Result
 from sopsync.reconcile.run import Codes, Job
 from sopsync.reconcile.token import VARIABLE, token_source
@@ -50,8 +51,10 @@ class Voice:
         out([trouble(problem, as_json=self.as_json, at=time.time())])
 
 
-def check(*, sealed: bool, dry_run: bool, listen: str, every: str) -> None:
+def check(*, sealed: bool, dry_run: bool, listen: str, every: str, gateway: str) -> None:
     """UsageError for options that need another."""
+    if gateway:
+        check_url("--pushgateway", gateway, plain=True)
     if sealed and not dry_run:
         raise UsageError("--sealed uses no keys, and writing needs them", hint="add --dry-run, or leave it out")
     if listen and not every:

@@ -11,6 +11,7 @@ from threading import Event
 from sopsync.errors import Problem
 from sopsync.reconcile import metrics
 from sopsync.reconcile.clock import Clock
+from sopsync.reconcile.push import push
 from sopsync.reconcile.result import Result
 from sopsync.reconcile.run import Job, run
 from sopsync.reconcile.serve import serving
@@ -31,6 +32,10 @@ class Telling:
     metrics_file: Path | None = None
     webhook: Webhook | None = None
     listen: str = ""
+    gateway: str = ""
+    """URL of a Pushgateway."""
+    shard: str = ""
+    """The index of this part, which tells it from others there; "" for the whole."""
 
 
 @dataclass
@@ -89,6 +94,8 @@ def _once(job: Job, telling: Telling, shown: _Shown, stop: Event) -> Result:
     shown.totals, shown.last, shown.ended = totals, result, clock.elapsed()
     shown.success = shown.ended if metrics.succeeded(result) else shown.success
     shown.verified |= {store: begun for store, states in result.entries.items() if not states["unknown"]}
+    if telling.gateway and (problem := push(telling.gateway, telling.shard, result, clock, stop)):
+        telling.complain(problem)
     if telling.metrics_file is not None and (problem := metrics.save(telling.metrics_file, shown.text(up=False))):
         telling.complain(problem)
     return result

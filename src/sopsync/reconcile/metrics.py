@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from sopsync.reconcile.result import Result
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = tuple[tuple[str, str], ...]
+Samples = dict[str, list[tuple[Labels, float]]]
 
 GAUGES = {
     "sopsync_entries": "Entries as the last run left them, by store and state.",
@@ -22,6 +23,10 @@ GAUGES = {
     "sopsync_last_run_timestamp_seconds": "When the last run started, Unix time.",
     "sopsync_last_run_duration_seconds": "How long it took.",
     "sopsync_last_run_exit_code": "How it ended: the exit codes of sopsync.",
+    "sopsync_last_run_changes": "Entries the last run wrote, by store and action; a dry run: found to be written.",
+    "sopsync_last_run_failures": "Changes of the last run that failed, went stale or were not tried, by store.",
+    "sopsync_last_run_api_calls": "Calls the last run made to a store.",
+    "sopsync_last_run_verified": "Live values the last run read and compared.",
     "sopsync_last_success_timestamp_seconds": "When the last run started that ended well, Unix time; 0: none yet.",
     "sopsync_last_success_age_seconds": "Seconds since a run ended well, by a clock that no step moves; only while up.",
 }
@@ -66,20 +71,39 @@ def succeeded(result: Result) -> bool:
 
 def render(result: Result, totals: Totals, age: float | None = None) -> str:
     """The whole exposition. `age`: seconds since a run ended well, where somebody has been there to count them."""
-    samples: dict[str, list[tuple[Labels, float]]] = {name: [] for name in (*GAUGES, *COUNTERS)}
-    for store, states in result.entries.items():
-        samples["sopsync_entries"] += [((("store", store), ("state", state)), n) for state, n in states.items()]
-    if result.entries:
-        samples["sopsync_overdue_rotations"].append(((), result.overdue))
-    samples["sopsync_last_run_timestamp_seconds"].append(((), result.started))
-    samples["sopsync_last_run_duration_seconds"].append(((), result.seconds))
-    samples["sopsync_last_run_exit_code"].append(((), int(result.code)))
-    samples["sopsync_last_success_timestamp_seconds"].append(((), totals.success))
-    if age is not None:
-        samples["sopsync_last_success_age_seconds"].append(((), age))
+    samples = gauges(result)
+    samples["sopsync_last_success_timestamp_seconds"] = [((), totals.success)]
+    samples["sopsync_last_success_age_seconds"] = [((), age)] if age is not None else []
     for (name, labels), n in totals.counters.items():
-        samples[name].append((labels, n))
-    return "".join(_family(name, found) for name, found in samples.items() if found)
+        samples.setdefault(name, []).append((labels, n))
+    return text(samples)
+
+
+def text(samples: Samples) -> str:
+    """In the order of the tables above, whatever the order they came in."""
+    return "".join(_family(name, samples[name]) for name in (*GAUGES, *COUNTERS) if samples.get(name))
+
+
+def gauges(result: Result) -> Samples:
+    """What one run says of itself, without what was before it."""
+    found: Samples = {
+        "sopsync_entries": _by(result.entries, "state"),
+        "sopsync_overdue_rotations": [((), result.overdue)] if result.entries else [],
+        "sopsync_last_run_timestamp_seconds": [((), result.started)],
+        "sopsync_last_run_duration_seconds": [((), result.seconds)],
+        "sopsync_last_run_exit_code": [((), int(result.code))],
+        "sopsync_last_run_changes": _by(result.changes, "action"),
+        "sopsync_last_run_failures": [((("store", store),), n) for store, n in result.failures.items()],
+        "sopsync_last_run_api_calls": [((("store", store),), n) for store, n in result.calls.items()],
+        "sopsync_last_run_verified": [((), result.verified)],
+    }
+    if succeeded(result):
+        found["sopsync_last_success_timestamp_seconds"] = [((), result.started)]
+    return found
+
+
+def _by(table: Mapping[str, Mapping[str, int]], what: str) -> list[tuple[Labels, float]]:
+    return [((("store", store), (what, word)), n) for store, row in table.items() for word, n in row.items()]
 
 
 def _family(name: str, found: list[tuple[Labels, float]]) -> str:
@@ -135,9 +159,3 @@ def save(path: Path, text: str) -> Problem | None:
 def nothing_yet() -> str:
     """What a process shows before its first run has ended."""
     return _family("sopsync_last_success_timestamp_seconds", [((), 0.0)])
-
-
-def families() -> Iterator[tuple[str, Mapping[str, str]]]:
-    """(kind, name → what it says), for the docs."""
-    yield "gauge", GAUGES
-    yield "counter", COUNTERS

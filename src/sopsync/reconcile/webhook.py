@@ -10,26 +10,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
 from sopsync.errors import ConfigError, Problem
 from sopsync.reconcile.clock import Clock
+from sopsync.reconcile.post import check_url, post
 from sopsync.reconcile.result import Result
 
 MOST = 100
 """Problems and changes that are named; `truncated` says if there are more. The counts are of all."""
-_TRIES = (0.0, 1.0, 4.0)
-"""Seconds to wait before each."""
-_SECONDS = 10
 _LEAST_KEY = 16
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +38,7 @@ class Webhook:
     @classmethod
     def of(cls, url: str, key: bytes, repository: str, ref: str) -> Webhook:
         """ConfigError for an address or a key that is not safe to use."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ConfigError("--webhook is not an https:// URL", hint="https://host/path")
+        check_url("--webhook", url)
         key = key.strip()
         if len(key) < _LEAST_KEY:
             what = f"the webhook's key has fewer than {_LEAST_KEY} bytes"
@@ -91,34 +83,16 @@ def signature(key: bytes, timestamp: int, content: bytes) -> str:
     return "v1=" + hmac.new(key, b"%d." % timestamp + content, hashlib.sha256).hexdigest()
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """What is signed for one receiver does not go to another."""
-
-    def redirect_request(self, *_args: Any) -> None:
-        return None
-
-
 def notify(hook: Webhook, result: Result, clock: Clock, stop: Event) -> Problem | None:
     """Send it, three times at most. The problem, if nobody took it: the run itself is not undone by that."""
     content = body(hook, result)
-    opener = urllib.request.build_opener(_NoRedirect)
-    why = ""
-    for pause in _TRIES:
-        if pause and clock.wait(stop, pause):
-            break
+
+    def headers() -> dict[str, str]:
         at = int(clock.wall())
-        headers = {"Content-Type": "application/json", "User-Agent": "sopsync", "Sopsync-Timestamp": str(at)}
-        headers["Sopsync-Signature"] = signature(hook.key, at, content)
-        try:
-            with opener.open(urllib.request.Request(hook.url, content, headers), timeout=_SECONDS):  # noqa: S310 - see of
-                return None
-        except urllib.error.HTTPError as error:
-            error.close()
-            why = f"it answered {error.code}"
-            if error.code < 500 and error.code != 429:
-                break
-        except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            why = getattr(reason, "strerror", None) or type(reason).__name__
+        signed = {"Sopsync-Timestamp": str(at), "Sopsync-Signature": signature(hook.key, at, content)}
+        return {"Content-Type": "application/json", **signed}
+
+    why = post(hook.url, content, headers, clock, stop)
     host = urlsplit(hook.url).hostname or ""  # the rest of a webhook's URL is often a secret
-    return Problem("webhook", f"{host} did not take the notification: {why}", "the next run that has news tells them")
+    what = f"{host} did not take the notification: {why}"
+    return Problem("webhook", what, "the next run that has news tells them") if why else None
