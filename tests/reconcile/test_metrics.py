@@ -155,7 +155,7 @@ def gateway() -> Iterator[tuple[str, dict[str, dict[str, float]], list[str]]]:
             thread.join()
 
 
-def test_a_gateway_keeps_the_last_success_and_tells_shards_apart(acme: Stage) -> None:
+def test_a_gateway_keeps_the_last_success_and_tells_jobs_apart(acme: Stage) -> None:
     with gateway() as (url, held, methods):
         reconciled("--pushgateway", url)
         first = held["/metrics/job/sopsync"]
@@ -166,7 +166,9 @@ def test_a_gateway_keeps_the_last_success_and_tells_shards_apart(acme: Stage) ->
         name = "sopsync_last_success_timestamp_seconds"
         assert second[name] == first[name] > 0
         reconciled("--pushgateway", url, "--shard", "1/4")
-        assert set(held) == {"/metrics/job/sopsync", "/metrics/job/sopsync/shard/1"}
+        reconciled("--pushgateway", url, "--dry-run")
+        paths = {"/metrics/job/sopsync", "/metrics/job/sopsync/shard/1", "/metrics/job/sopsync-check"}
+        assert set(held) == paths
         assert set(methods) == {"POST"}
     code, said = capture(["reconcile", "--pushgateway", url])
     assert code == 0

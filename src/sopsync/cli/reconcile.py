@@ -98,5 +98,7 @@ def reconcile(
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1])
         voice = Voice(log_format is LogFormat.JSON, f"{part.index}/{part.total}" if part.total > 1 else "")
-        telling = Telling(voice.say, voice.complain, metrics_file, hook, listen, pushgateway, voice.shard.partition("/")[0])
+        telling = Telling(
+            voice.say, voice.complain, metrics_file, hook, listen, pushgateway, voice.shard.partition("/")[0]
+        )
         return until_stopped(job, telling, stay=bool(every))

@@ -18,7 +18,8 @@ from sopsync.reconcile.result import Result
 
 def push(url: str, shard: str, result: Result, clock: Clock, stop: Event) -> Problem | None:
     """Send it to the gateway at `url`. `shard`: its index, or ""; the problem, if any."""
-    path = "/metrics/job/sopsync" + (f"/shard/{shard}" if shard else "")
+    job = "sopsync-check" if result.dry else "sopsync"
+    path = f"/metrics/job/{job}" + (f"/shard/{shard}" if shard else "")
     headers = {"Content-Type": CONTENT_TYPE}
     why = post(url.rstrip("/") + path, text(gauges(result)).encode(), lambda: headers, clock, stop)
     host = urlsplit(url).hostname or ""
