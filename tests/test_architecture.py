@@ -75,6 +75,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "git": ("git.*",),
     "google": ("sops.keys.gcp",),
     "hvac": ("sops.keys.vault", "stores.vault*"),
+    "opentelemetry": ("reconcile.otel",),
     "pydantic": ("config", "config_*", "manifest", "planfile", "sops.metadata", "stores.kinds", "stores.*_settings"),
     "pyrage": ("sops.keys.rage",),
     "re2": ("sops.selectors",),
@@ -87,7 +88,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 
 # Not loaded by any --help: each costs a tenth of a second or more, or is only there with an extra.
-SLOW = ("azure", "boto3", "botocore", "cryptography", "git", "google", "hvac", "pydantic", "pyrage", "re2", "yaml")
+SLOW: tuple[str, ...] = ("azure", "boto3", "botocore", "cryptography", "git", "google", "hvac", "pydantic", "pyrage")
+SLOW += ("opentelemetry", "re2", "yaml")
 
 # Where a value must become bytes. Everywhere else it stays a Secret.
 REVEALS = ("encode", "stores.local*", "stores.vault*", "stores.testing.*")
@@ -96,7 +98,7 @@ REVEALS = ("encode", "stores.local*", "stores.vault*", "stores.testing.*")
 NEAR_PLAINTEXT = ("sops", "stores", "encode", "documents", "manifest", "yamlpos")
 
 # May touch `logging` and `warnings`: only to quieten SDKs.
-QUIETENS = ("cli.app", "sops.keys.base", "sops.keys.gcp")
+QUIETENS = ("cli.app", "reconcile.otel", "sops.keys.base", "sops.keys.gcp")
 
 FILE_LINES, FUNCTION_LINES = 300, 60  # hard bounds; we aim for 250 and 40
 

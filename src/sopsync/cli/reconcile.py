@@ -41,6 +41,7 @@ Log = Annotated[LogFormat, typer.Option(help="text or json: one line a problem, 
 MetricsFile = Annotated[Path | None, typer.Option(help="Write Prometheus metrics here, whole.")]
 Gateway = Annotated[str, typer.Option("--pushgateway", help="Push metrics to a Prometheus Pushgateway at this URL.")]
 Listen = Annotated[str, typer.Option(help="With --every: serve /healthz and /metrics at host:port or :port.")]
+Otel = Annotated[bool, typer.Option("--otel", help="Send metrics over OTLP/HTTP, as the OTEL_* variables say.")]
 Hook = Annotated[str, typer.Option(help="POST what changed or went wrong to this https URL.")]
 HookKey = Annotated[Path | None, typer.Option("--webhook-key-file", help="File with the key that signs it.")]
 
@@ -68,6 +69,7 @@ def reconcile(
     metrics_file: MetricsFile = None,
     listen: Listen = "",
     pushgateway: Gateway = "",
+    otel: Otel = False,
     webhook: Hook = "",
     webhook_key_file: HookKey = None,
 ) -> int:
@@ -85,6 +87,7 @@ def reconcile(
         until_stopped,
     )
     from sopsync.reconcile.loop import Telling
+    from sopsync.reconcile.otel import exporter
     from sopsync.reconcile.run import Job
 
     check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
@@ -98,7 +101,7 @@ def reconcile(
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1])
         voice = Voice(log_format is LogFormat.JSON, f"{part.index}/{part.total}" if part.total > 1 else "")
-        telling = Telling(
-            voice.say, voice.complain, metrics_file, hook, listen, pushgateway, voice.shard.partition("/")[0]
-        )
+        index = str(part.index) if part.total > 1 else ""
+        export = exporter(index) if otel else None
+        telling = Telling(voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, export)
         return until_stopped(job, telling, stay=bool(every))

@@ -36,6 +36,8 @@ class Telling:
     """URL of a Pushgateway."""
     shard: str = ""
     """The index of this part, which tells it from others there; "" for the whole."""
+    export: Callable[[metrics.Samples], Problem | None] | None = None
+    """Sends the metrics elsewhere."""
 
 
 @dataclass
@@ -95,6 +97,8 @@ def _once(job: Job, telling: Telling, shown: _Shown, stop: Event) -> Result:
     shown.success = shown.ended if metrics.succeeded(result) else shown.success
     shown.verified |= {store: begun for store, states in result.entries.items() if not states["unknown"]}
     if telling.gateway and (problem := push(telling.gateway, telling.shard, result, clock, stop)):
+        telling.complain(problem)
+    if telling.export is not None and (problem := telling.export(metrics.whole(result, totals))):
         telling.complain(problem)
     if telling.metrics_file is not None and (problem := metrics.save(telling.metrics_file, shown.text(up=False))):
         telling.complain(problem)

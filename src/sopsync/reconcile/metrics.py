@@ -71,12 +71,17 @@ def succeeded(result: Result) -> bool:
 
 def render(result: Result, totals: Totals, age: float | None = None) -> str:
     """The whole exposition. `age`: seconds since a run ended well, where somebody has been there to count them."""
+    return text(whole(result, totals, age))
+
+
+def whole(result: Result, totals: Totals, age: float | None = None) -> Samples:
+    """The same as data."""
     samples = gauges(result)
     samples["sopsync_last_success_timestamp_seconds"] = [((), totals.success)]
     samples["sopsync_last_success_age_seconds"] = [((), age)] if age is not None else []
     for (name, labels), n in totals.counters.items():
         samples.setdefault(name, []).append((labels, n))
-    return text(samples)
+    return samples
 
 
 def text(samples: Samples) -> str:
