@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopsync.guard import Threshold, Thresholds
@@ -22,6 +22,7 @@ from tests.support.story import Stage, capture, vault_stage
 N = 3
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 50))
 def test_each_entry_is_in_exactly_one_part_whatever_its_case(name: str, total: int) -> None:
     parts = [Shard(i, total) for i in range(total)]

@@ -7,7 +7,7 @@ import random
 import sqlite3
 from collections.abc import Iterator
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopsync.model import Payload, Ref, Secret
@@ -28,6 +28,7 @@ def late_runs(interval: float, seed: int) -> Iterator[float]:
         yield 1_764_000_000 + i * interval + chance.uniform(0, interval / 2)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([300.0, HOUR, 4 * HOUR, 2 * DAY]), st.integers(0, 1000))
 def test_a_cronjob_that_knows_nothing_of_its_last_run_leaves_none_out(interval: float, seed: int) -> None:
     seen: dict[Ref, float] = {}
@@ -38,6 +39,7 @@ def test_a_cronjob_that_knows_nothing_of_its_last_run_leaves_none_out(interval: 
             assert now - seen.get(ref, 1_764_000_000) <= max(DAY, interval) + 2 * interval, ref
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1, 5 * HOUR), min_size=2, max_size=60))
 def test_a_process_that_stays_up_verifies_each_exactly_once_a_period(gaps: list[float]) -> None:
     now, ends = 1_764_000_000.0, 1_764_000_000.0 + sum(gaps)
