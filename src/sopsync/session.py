@@ -19,16 +19,7 @@ from sopsync.change import Change, Plan
 from sopsync.config import Config, owner_pattern
 from sopsync.detail import key_detail
 from sopsync.documents import Documents
-from sopsync.errors import (
-    ConfigError,
-    Problem,
-    Refused,
-    Rejected,
-    SopsyncError,
-    SourceError,
-    StoreError,
-    unforeseen,
-)
+from sopsync.errors import ConfigError, Problem, Refused, Rejected, SopsyncError, SourceError, StoreError, unforeseen
 from sopsync.fence import judge
 from sopsync.git import Repository
 from sopsync.guard import guard
@@ -37,6 +28,7 @@ from sopsync.model import Desired, Fence, Ref, Survey
 from sopsync.observe import observe
 from sopsync.plan import Prune, Scope, diff, hold_deletes
 from sopsync.provenance import origin_commits
+from sopsync.shard import WHOLE, Shard
 from sopsync.side import find_config
 from sopsync.stamp import Origin
 from sopsync.stores.base import Store
@@ -56,6 +48,8 @@ class Ask:
     config_from: str = ""
     stores: Sequence[str] = ()
     paths: Sequence[str] = ()
+    shard: Shard = WHOLE
+    """Unlike what is narrowed by a filter, a part is seen whole: a run over it deletes within it."""
 
 
 class Session:
@@ -87,20 +81,21 @@ class Session:
 
     def plan(self, *, sealed: bool, verify: Callable[[Change], bool]) -> Plan:
         """Look at every store and decide. Unsealed, whatever stamps cannot settle is opened."""
-        desired = self._desired()
+        everything = self._desired()
+        desired = {ref: want for ref, want in everything.items() if self.ask.shard.holds(ref)}
         stores, closed = self._stores
         wanted: dict[str, dict[str, str]] = defaultdict(dict)
         for ref, want in desired.items():
             wanted[ref.store][ref.name] = want.digest
         surveys: dict[str, Survey | StoreError] = {**closed, **observe(stores, wanted)}
-        surveys = {name: surveys[name] for name in self.config.stores if name in surveys}
+        surveys = {name: self.ask.shard.part(name, surveys[name]) for name in self.config.stores if name in surveys}
         fences = {
             Ref(store, owner): fence
             for store, survey in surveys.items()
             if isinstance(survey, Survey)
             for owner, fence in survey.fences.items()
         }
-        changes = diff(desired, surveys, self._scope(desired, fences))
+        changes = diff(desired, surveys, self._scope(everything, fences))
         if sealed:
             applied = [fence.commit for fence in fences.values()]
             changes = tuple(key_detail(change, self.desired_at, applied) for change in changes)
@@ -124,14 +119,16 @@ class Session:
 
     def refusals(self, plan: Plan, *, force: bool) -> tuple[Problem, ...]:
         """Why `plan` must not be applied; empty means go."""
-        return guard(plan, self.config.thresholds, self._fence_problems(plan), force=force)
+        thresholds = self.ask.shard.thresholds(self.config.thresholds)
+        return guard(plan, thresholds, self._fence_problems(plan), force=force)
 
     def apply(self, plan: Plan, stop: Event, report: Report) -> tuple[Outcome, ...]:
         """Carry out every writing change of `plan`."""
         stores, _ = self._stores
         wanted = [c.desired for c in plan.writes() if c.desired is not None]
         commits = origin_commits(self.repo, self.commit, wanted, self.keyring)
-        return apply(plan, stores, Means(self.documents.payload, lambda want: commits[want.ref], stop, report))
+        shared = self.ask.shard.total > 1
+        return apply(plan, stores, Means(self.documents.payload, lambda want: commits[want.ref], stop, report, shared))
 
     def check_commit(self, *, require_signed: bool, allowed_signers: Path | None) -> None:
         """Refused unless apply may use this commit: on the configured branch and, if asked, signed by a known key."""
@@ -152,10 +149,13 @@ class Session:
             raise failed[name]
         return stores[name]
 
+    def calls(self) -> dict[str, int]:
+        """API calls made so far, by store."""
+        return {name: store.calls for name, store in self._stores[0].items()}
+
     def costs(self) -> list[str]:
-        """What the run cost, for -v."""
-        stores, _ = self._stores
-        return [f"{name}: {store.calls} call{'s' * (store.calls != 1)}" for name, store in stores.items()]
+        """The same for -v."""
+        return [f"{name}: {calls} call{'s' * (calls != 1)}" for name, calls in self.calls().items()]
 
     # -- the parts
 

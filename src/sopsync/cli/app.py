@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sopsync.cli import apply, audit, blame, check, diff, init, plan, policy, schema, status, versions
+from sopsync.cli import apply, audit, blame, check, diff, init, plan, policy, reconcile, schema, status, versions
 from sopsync.cli.exits import Exit, of_error
 from sopsync.cli.output import err, error_lines, out
 from sopsync.errors import SopsyncError
@@ -34,6 +34,7 @@ COMMANDS = (
     plan.plan,
     diff.diff,
     apply.apply,
+    reconcile.reconcile,
     blame.blame,
     status.status,
     versions.versions,

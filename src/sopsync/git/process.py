@@ -41,6 +41,12 @@ def environment(caller: Mapping[str, str]) -> dict[str, str]:
     return {**{name: caller[name] for name in _KEPT if name in caller}, **_SET}
 
 
+def command_line(*args: str | bytes, config: tuple[str, ...] = ()) -> list[str | bytes]:
+    """The argument vector of a git child."""
+    settings = [part for setting in (*_CONFIG, *config) for part in ("-c", setting)]
+    return ["git", "--literal-pathspecs", *settings, *args]
+
+
 def text(raw: bytes) -> str:
     """Git's bytes as text, the same on every machine: UTF-8, anything else as surrogate escapes (see stamp.py)."""
     return raw.decode("utf-8", "surrogateescape")
@@ -101,8 +107,7 @@ class Git:
         self, *args: str | bytes, config: tuple[str, ...] = (), stderr: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:
         """A running command, pipes on both ends."""
-        settings = [part for setting in (*_CONFIG, *config) for part in ("-c", setting)]
-        command = ["git", "--literal-pathspecs", *settings, *args]
+        command = command_line(*args, config=config)
         pipe = subprocess.PIPE
         try:
             return subprocess.Popen(command, cwd=self.directory, env=self._env, stdin=pipe, stdout=pipe, stderr=stderr)

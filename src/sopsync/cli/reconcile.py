@@ -1,0 +1,107 @@
+"""`sopsync reconcile`: a scheduled run, once for a CronJob, or every so often for as long as it is let."""
+
+from __future__ import annotations
+
+import posixpath
+from contextlib import ExitStack
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sopsync.cli import options as o
+
+
+class LogFormat(StrEnum):
+    """How lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Where = Annotated[str, typer.Option("--repo", "-C", help="A path, or a URL (https, ssh, file) to fetch from.")]
+Ref = Annotated[str | None, typer.Option(help="Branch to fetch (main), or revision of a local path (HEAD).")]
+Storage = Annotated[Path | None, typer.Option(help="Keep the clone here. Default: in memory, for this run.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with an HTTPS token; read before each fetch.")]
+TokenCommand = Annotated[str, typer.Option(help="Program that prints an HTTPS token, such as a GitHub App's.")]
+TokenUser = Annotated[str, typer.Option(help="User that goes with the token.")]
+SshKey = Annotated[Path | None, typer.Option(help="Deploy key, for ssh.")]
+KnownHosts = Annotated[Path | None, typer.Option(help="Host keys to accept, as in sshd(8); no others are.")]
+Signed = Annotated[bool, typer.Option("--require-signed", help="Only a commit signed by a known key.")]
+Signers = Annotated[Path | None, typer.Option(help="Who is known, as ssh-keygen(1) has it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing; exit 2 if anything is to do or to look at.")]
+Sealed = Annotated[bool, typer.Option("--sealed", help="With --dry-run: use no keys, read no values.")]
+Every = Annotated[str, typer.Option(help="Stay up, and run about so often: 5m.")]
+Interval = Annotated[str, typer.Option(help="How often whoever starts this does so; for --verify-within.")]
+Within = Annotated[str, typer.Option(help="Verify each entry by value once within this time; 0: none.")]
+ShardOf = Annotated[str, typer.Option("--shard", help="Part I (from 0) of N: I/N; or N, and JOB_COMPLETION_INDEX.")]
+Log = Annotated[LogFormat, typer.Option(help="text or json: one line a problem, one line a run.")]
+MetricsFile = Annotated[Path | None, typer.Option(help="Write Prometheus metrics here, whole.")]
+Gateway = Annotated[str, typer.Option("--pushgateway", help="Push metrics to a Prometheus Pushgateway at this URL.")]
+Listen = Annotated[str, typer.Option(help="With --every: serve /healthz and /metrics at host:port or :port.")]
+Otel = Annotated[bool, typer.Option("--otel", help="Send metrics over OTLP/HTTP, as the OTEL_* variables say.")]
+Hook = Annotated[str, typer.Option(help="POST what changed or went wrong to this https URL.")]
+HookKey = Annotated[Path | None, typer.Option("--webhook-key-file", help="File with the key that signs it.")]
+
+
+def reconcile(
+    *,
+    repo: Where = ".",
+    ref: Ref = None,
+    config: o.Config = o.CONFIG,
+    storage: Storage = None,
+    token_file: TokenFile = None,
+    token_command: TokenCommand = "",
+    token_user: TokenUser = "x-access-token",  # noqa: S107 - a name
+    ssh_key: SshKey = None,
+    known_hosts: KnownHosts = None,
+    require_signed: Signed = False,
+    allowed_signers: Signers = None,
+    dry_run: DryRun = False,
+    sealed: Sealed = False,
+    every: Every = "",
+    interval: Interval = "1h",
+    verify_within: Within = "24h",
+    shard: ShardOf = "",
+    log_format: Log = LogFormat.TEXT,
+    metrics_file: MetricsFile = None,
+    listen: Listen = "",
+    pushgateway: Gateway = "",
+    otel: Otel = False,
+    webhook: Hook = "",
+    webhook_key_file: HookKey = None,
+) -> int:
+    """Fetch, make the stores agree with git, verify some values, and report in one line."""
+    from sopsync.cli.schedule import (
+        CODES,
+        Voice,
+        check,
+        environment,
+        read_webhook,
+        seconds,
+        source,
+        the_shard,
+        token_and_key,
+        until_stopped,
+    )
+    from sopsync.reconcile.loop import Telling
+    from sopsync.reconcile.otel import exporter
+    from sopsync.reconcile.run import Job
+
+    check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
+    part = the_shard(shard)
+    access = token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
+    hook = read_webhook(webhook, webhook_key_file, repo, ref or "")
+    with ExitStack() as until:
+        where, rev, fleeting = source(repo, ref, storage, access, until)
+        limits = seconds("--every", every or interval), seconds("--verify-within", verify_within)
+        job = Job(where, rev, environment(), CODES, posixpath.normpath(config), part, dry_run, sealed)
+        job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
+        job = replace(job, interval=limits[0], period=limits[1])
+        voice = Voice(log_format is LogFormat.JSON, f"{part.index}/{part.total}" if part.total > 1 else "")
+        index = str(part.index) if part.total > 1 else ""
+        export = exporter(index) if otel else None
+        telling = Telling(voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, export)
+        return until_stopped(job, telling, stay=bool(every))

@@ -1,0 +1,190 @@
+"""Fetches one branch into a bare clone of our own; the token goes over a pipe, to the one program that asks for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from sopsync.errors import SourceError
+from sopsync.git.address import Address
+from sopsync.git.process import command_line, environment, shown, text
+
+_NETWORK = (
+    *("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"),
+)
+"""What a child that goes to the network needs besides: how to get there, and whom to trust."""
+_BRANCH = re.compile(r"(?![-/.])[\w./+@#=-]+(?<![/.])")
+_SECONDS = 600.0
+"""For one fetch. git itself gives up earlier on a server that sends next to nothing."""
+_CONFIG = (
+    "credential.helper=",  # git would hand a token that worked to helpers, and one of them writes it to disk
+    "http.followRedirects=false",  # a token is for the host it was given for
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=60",
+    "gc.autoDetach=false",  # nothing of ours runs on unseen
+)
+_HINTS = (
+    ("Authentication failed", "the token is wrong, has expired, or may not read this repository"),
+    ("could not read Password", "the server wants a token: --token-file or --token-command"),
+    ("could not read Username", "the server wants a token: --token-file or --token-command"),
+    ("unable to update url base from redirection", "the repository has moved: name its new URL"),
+    ("The requested URL returned error: 30", "the repository has moved: name its new URL"),
+    ("Host key verification failed", "--known-hosts lacks the key of this host (ssh-keyscan, then compare)"),
+    ("Permission denied", "the deploy key may not read this repository, or --ssh-key is another"),
+    ("couldn't find remote ref", "--ref names a branch of the repository"),
+    ("No space left on device", "make room, or --storage another place; nothing was changed in any store"),
+    ("Repository not found", "the URL is wrong, or the token may not see it"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the server wants. `token` is asked anew for each fetch; `user` goes with it."""
+
+    token: Callable[[], bytes] | None = field(default=None, repr=False)
+    user: str = "x-access-token"
+    ssh_key: Path | None = None
+    known_hosts: Path | None = None
+
+
+class Remote:
+    """One remote repository, and the folder its clone is kept in. One run at a time uses the folder."""
+
+    def __init__(self, address: Address, access: Access, storage: Path, environ: Mapping[str, str]) -> None:
+        self._address = address
+        self._access = access
+        self.path = storage / f"{hashlib.sha256(address.url.encode()).hexdigest()[:16]}.git"
+        self._environ = environ
+
+    @contextmanager
+    def fetched(self, branch: str, stop: Event) -> Iterator[Path]:
+        """The bare clone with `branch` as the remote has it now, kept from other runs until the end.
+
+        SourceError: the remote cannot be reached or read, the folder is in use or full, or `stop` was set.
+        """
+        import fcntl  # not on Windows, where everything else works
+
+        if not _BRANCH.fullmatch(branch):
+            raise SourceError(f"not a branch name: {shown(branch)!r}", hint="--ref main")
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (self.path / "sopsync.lock").open("a")
+        except OSError as error:
+            hint = "--storage names a folder that sopsync may write"
+            raise SourceError(f"cannot be written: {error.strerror}", where=shown(str(self.path)), hint=hint) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                hint = "wait for it, or give each its own --storage"
+                raise SourceError("another run is using this clone", where=shown(str(self.path)), hint=hint) from None
+            self._fetch(branch, stop)
+            yield self.path
+
+    def _fetch(self, branch: str, stop: Event) -> None:
+        """1. Nobody else is here: locks and half packs are those of a run that was killed. 2. A clone, if there is
+        none. 3. Exactly one branch, forced: whether history may go back is for the fence to say."""
+        # 1.
+        for left in (
+            *self.path.glob("*.lock"),
+            *self.path.glob("refs/**/*.lock"),
+            *self.path.glob("objects/pack/tmp_*"),
+        ):
+            if left.name != "sopsync.lock":
+                left.unlink(missing_ok=True)
+        # 2.
+        self._git("init", "--bare", "--quiet", "--template=", f"--initial-branch={branch}", ".", stop=stop)
+        # 3.
+        spec = f"+refs/heads/{branch}:refs/heads/{branch}"
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--end-of-options")
+        self._git("fetch", *options, self._address.url, spec, stop=stop)
+
+    def _git(self, *args: str, stop: Event) -> None:
+        token = self._access.token() if self._access.token and args[0] == "fetch" else None
+        reader, writer = os.pipe()
+        with os.fdopen(writer, "wb") as pipe, os.fdopen(reader, "rb") as held:
+            if token is not None:
+                pipe.write(token)  # a pipe holds far more than any token
+            pipe.close()
+            config = (*_CONFIG, f"credential.username={self._access.user}")
+            try:
+                process = subprocess.Popen(
+                    command_line(*args, config=config),
+                    cwd=self.path,
+                    env=self._environment(held.fileno() if token is not None else None),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=[held.fileno()] if token is not None else [],
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                raise SourceError("git is not installed", hint="install git 2.34 or later") from None
+        code, said = _finish(process, stop)
+        if code:
+            raise self._failure(said)
+
+    def _environment(self, pipe: int | None) -> dict[str, str]:
+        access = self._access
+        told = {name: self._environ[name] for name in _NETWORK if name in self._environ}
+        told |= {"GIT_ALLOW_PROTOCOL": self._address.scheme}
+        if pipe is not None:
+            told |= {"GIT_ASKPASS": _helper("sopsync-askpass"), "SOPSYNC_ASKPASS_FD": str(pipe)}
+        if access.ssh_key is not None and access.known_hosts is not None:
+            for file in (access.ssh_key, access.known_hosts):
+                if not os.access(file, os.R_OK):  # ssh would go on with the keys of whoever runs it
+                    raise SourceError("cannot be read", where=str(file), hint="--ssh-key and --known-hosts name files")
+            # GIT_SSH, not GIT_SSH_COMMAND: the latter goes through a shell
+            told |= {"GIT_SSH": _helper("sopsync-ssh"), "GIT_SSH_VARIANT": "ssh"}
+            told |= {"SOPSYNC_SSH_KEY": str(access.ssh_key.absolute())}
+            told |= {"SOPSYNC_KNOWN_HOSTS": str(access.known_hosts.absolute())}
+        return {**environment(self._environ), **told}
+
+    def _failure(self, said: list[str]) -> SourceError:
+        """What git said that tells most: the last word of git is "and the repository exists"."""
+        whole = "\n".join(said)
+        hint = next(
+            (hint for mark, hint in _HINTS if mark in whole), "look at the URL and the network; the next run retries"
+        )
+        mark = next((mark for mark, _ in _HINTS if mark in whole), "")
+        lines = [line for line in said if mark in line and line.strip()] or ["no reason given"]
+        return SourceError(f"cannot fetch: {lines[0][:300]}", where=shown(self._address.url), hint=hint)
+
+
+def _finish(process: subprocess.Popen[bytes], stop: Event) -> tuple[int, list[str]]:
+    """(exit code, lines on standard error). SourceError if it takes too long or the run is stopped."""
+    end = time.monotonic() + _SECONDS
+    while True:
+        try:
+            _, err = process.communicate(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            if not stop.is_set() and time.monotonic() < end:
+                continue
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            if stop.is_set():
+                raise SourceError("stopped while fetching", hint="the next run fetches again") from None
+            raise SourceError(f"git did not finish within {_SECONDS:.0f} s", hint="the next run retries") from None
+        return process.returncode, [shown(line) for line in text(err).split("\n")]
+
+
+def _helper(name: str) -> str:
+    """A program that is installed beside our Python; git starts it without a shell."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if found is None:
+        raise SourceError(f"{name} is not installed", hint="install sopsync again: it comes with it")
+    return found
