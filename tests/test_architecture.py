@@ -31,11 +31,24 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("nouns", ("model",)),
     ("what vouches", ("stamp",)),
     ("what can go wrong", ("errors",)),
+    ("what records are made by", ("record",)),
 )
 RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
-PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
+PURE: tuple[str, ...] = (
+    "record",
+    "errors",
+    "stamp",
+    "model",
+    "change",
+    "limits",
+    "encode",
+    "digest",
+    "origin",
+    "plan",
+    "guard",
+)
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (
