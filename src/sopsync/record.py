@@ -1,7 +1,7 @@
-"""Frozen records for whatever `sopsync.sops` imports: what `dataclass(frozen=True, slots=True)` makes, at a tenth of it.
+"""Frozen records for whatever `sopsync.sops` imports: `dataclass(frozen=True, slots=True)` at a tenth of its price.
 
-`dataclasses` imports `inspect` and half a dozen modules more, and takes up to a millisecond a class: together a fifth of
-the start of a process that opens one file. Everywhere else pydantic has paid that already, and dataclasses are used.
+`dataclasses` imports `inspect` and half a dozen modules more, and takes up to a millisecond a class: together a fifth
+of the start of a process that opens one file. Everywhere else pydantic has paid for that, and dataclasses are used.
 """
 
 from __future__ import annotations
