@@ -73,7 +73,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "botocore": ("sops.keys.aws", "sops.keys.kms", "stores.aws*"),
     "click": ("cli.*",),
     "cryptography": ("sops.cipher", "sops.keys.*"),
-    "git": ("git.*",),
     "google": ("sops.keys.gcp",),
     "hvac": ("sops.keys.vault", "stores.vault*"),
     "pydantic": ("config", "config_*", "manifest", "planfile", "sops.metadata", "stores.kinds", "stores.*_settings"),
@@ -88,7 +87,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 
 # Not loaded by any --help: each costs a tenth of a second or more, or is only there with an extra.
-SLOW = ("azure", "boto3", "botocore", "cryptography", "git", "google", "hvac", "pydantic", "pyrage", "re2", "yaml")
+SLOW = ("azure", "boto3", "botocore", "cryptography", "google", "hvac", "pydantic", "pyrage", "re2", "yaml")
 
 # Where a value must become bytes. Everywhere else it stays a Secret.
 REVEALS = ("encode", "stores.local*", "stores.vault*", "stores.testing.*")
