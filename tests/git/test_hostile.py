@@ -50,7 +50,6 @@ def spy(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_children_inherit_neither_secrets_nor_directions(repo: Repo, tmp_path: Path) -> None:
-    """In a process of its own: GitPython would run git as soon as it is imported, with all of the environment."""
     other = Repo.init(tmp_path / "other")
     other.write("f", "other")
     other.commit()
@@ -69,7 +68,6 @@ def test_children_inherit_neither_secrets_nor_directions(repo: Repo, tmp_path: P
         "GIT_CONFIG_VALUE_0": "true",
         "GIT_TRACE": str(tmp_path / "trace"),
         "GIT_EXTERNAL_DIFF": "false",
-        "GIT_PYTHON_TRACE": "full",
         "SOPS_AGE_KEY": "canary-age",
         "VAULT_TOKEN": "canary-vault",
         "AWS_SECRET_ACCESS_KEY": "canary-aws",
@@ -84,7 +82,7 @@ def test_children_inherit_neither_secrets_nor_directions(repo: Repo, tmp_path: P
     lines = log.read_text().splitlines()
     names = {line.partition("=")[0] for line in lines if "=" in line and not line.startswith("CALL")}
     told = {"LC_ALL", "GIT_NO_REPLACE_OBJECTS", "GIT_GRAFT_FILE", "GIT_OPTIONAL_LOCKS", "GIT_TERMINAL_PROMPT"}
-    told |= {"GIT_NO_LAZY_FETCH", "GIT_ALLOW_PROTOCOL"}
+    told |= {"GIT_NO_LAZY_FETCH", "GIT_ALLOW_PROTOCOL", "GIT_DISCOVERY_ACROSS_FILESYSTEM"}
     assert names - {"PWD", "OLDPWD", "SHLVL", "_"} == {"PATH", "HOME", "TMPDIR"} | told  # the first four are the spy's
     assert sum(line.startswith("CALL") for line in lines) > 5
     assert "canary" not in log.read_text() + done.stdout + done.stderr

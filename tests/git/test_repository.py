@@ -115,12 +115,25 @@ def test_no_git_is_said(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     says(error, "git is not installed")
 
 
-def test_git_has_the_last_word_on_which_repository_it_is(repo: Repo) -> None:
+def test_a_work_tree_elsewhere_is_not_ours(repo: Repo) -> None:
     other = Repo.init(repo.path.parent / "other")
     repo.git("config", "core.worktree", str(other.path))
-    with pytest.raises(SourceError) as error:
-        Repository.open(repo.path / ".git")
-    says(error, "another repository")
+    for start in (repo.path / ".git", repo.path):
+        with pytest.raises(SourceError) as error:
+            Repository.open(start)
+        says(error, "work tree elsewhere", "--repo")
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "true\nfalse\n", "a b", "\udcff"])
+def test_a_directory_of_any_name(tmp_path: Path, name: str) -> None:
+    repo = Repo.init(tmp_path / name / "r")
+    repo.write("a/f", "x")
+    head = repo.commit()
+    repo.git("clone", "-q", "--bare", ".", "../bare.git")
+    starts = {"r": repo.path, "r/a": repo.path, "r/.git": repo.path, "bare.git": repo.path.parent / "bare.git"}
+    for start, base in starts.items():
+        with Repository.open(repo.path.parent / start) as opened:
+            assert (opened.base, opened.resolve("HEAD")) == (base, head)
 
 
 # -- revisions

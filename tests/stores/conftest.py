@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from requests.adapters import HTTPAdapter
 
+from sopsync.stores.vault_transport import Transport
 from tests.stores.aws_ssm_harness import Pool
 from tests.stores.vault_mount import Kv
 from tests.support.aws import Aws
@@ -17,15 +17,15 @@ _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def connections() -> Iterator[HTTPAdapter]:
+def connections(bao: OpenBao) -> Iterator[Transport]:
     """Connections for all clients of a session: a new one for each would cost more than the calls it makes."""
-    adapter = HTTPAdapter(pool_maxsize=32)
+    adapter = Transport(bao.address, keep=32)
     yield adapter
     adapter.close()
 
 
 @pytest.fixture
-def kv(bao: OpenBao, connections: HTTPAdapter) -> Kv:
+def kv(bao: OpenBao, connections: Transport) -> Kv:
     return Kv(bao, f"kv-{next(_numbers)}", connections)
 
 

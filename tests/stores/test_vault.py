@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from requests.adapters import HTTPAdapter
 
 from sopsync.errors import Conflict, Denied, Rejected
 from sopsync.model import Observed, State, Version
 from sopsync.stores.testing.place import delete
+from sopsync.stores.vault_transport import Transport
 from tests.stores.vault_harness import client
 from tests.stores.vault_mount import ENTRY, FENCE, OWNER, STAMP, Kv, see, write
 from tests.support.servers import OpenBao
@@ -77,13 +77,13 @@ def test_prefixes_are_stores_of_their_own(kv: Kv) -> None:
     assert [entry.name for entry in whole.store.survey({}).entries] == [f"team/left/{ENTRY}"]
 
 
-def test_a_mount_may_be_a_path(bao: OpenBao, connections: HTTPAdapter) -> None:
+def test_a_mount_may_be_a_path(bao: OpenBao, connections: Transport) -> None:
     c = Kv(bao, "teams/web-kv", connections).client()
     write(c.store)
     assert see(c).vouched
 
 
-def test_inside_a_namespace(bao: OpenBao, connections: HTTPAdapter) -> None:
+def test_inside_a_namespace(bao: OpenBao, connections: Transport) -> None:
     """openbao.org/docs/concepts/namespaces: since 2.3."""
     bao.call("POST", "sys/namespaces/team", {})
     bao.call("POST", "sys/mounts/inside", {"type": "kv", "options": {"version": "2"}}, ns="team")

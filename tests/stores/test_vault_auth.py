@@ -12,13 +12,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
-from requests.adapters import HTTPAdapter
 
 from sopsync.errors import Denied
 from sopsync.model import Payload, Secret, Stamp, Version
 from sopsync.stores.testing.place import assert_no_leak
 from sopsync.stores.vault import VaultStore
 from sopsync.stores.vault_settings import VaultSettings
+from sopsync.stores.vault_transport import Transport
 from tests.stores.vault_harness import LEAST, Client, client
 from tests.stores.vault_issuers import jwt, token_reviews
 from tests.stores.vault_tls import certificates
@@ -32,7 +32,7 @@ MOUNT = "auth-kv"
 class Bao:
     """The server, with a mount and a policy that lets applying happen on it."""
 
-    def __init__(self, bao: OpenBao, connections: HTTPAdapter) -> None:
+    def __init__(self, bao: OpenBao, connections: Transport) -> None:
         self.bao, self._send = bao, connections.send
         bao.mount(MOUNT)
         bao.call("PUT", "sys/policies/acl/applies", {"policy": LEAST.format(mount=MOUNT)})
@@ -50,7 +50,7 @@ class Bao:
 
 
 @pytest.fixture(scope="module")
-def server(bao: OpenBao, connections: HTTPAdapter) -> Bao:
+def server(bao: OpenBao, connections: Transport) -> Bao:
     return Bao(bao, connections)
 
 

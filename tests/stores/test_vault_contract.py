@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 
 import pytest
-from requests.adapters import HTTPAdapter
 
 from sopsync.stores.testing import Contract, Expected, Harness
 from sopsync.stores.testing.place import Empty
 from sopsync.stores.testing.stage import SCENARIOS
+from sopsync.stores.vault_transport import Transport
 from tests.stores.vault_harness import LEAST, VaultHarness
 from tests.support.servers import OpenBao
 
@@ -35,7 +35,7 @@ class TestOpenBao(Contract):
     """SCAN and `metadata_cas`, with the policy that the documentation gives."""
 
     @pytest.fixture
-    def empty(self, bao: OpenBao, contract_mount: str, connections: HTTPAdapter) -> Callable[[], Harness]:
+    def empty(self, bao: OpenBao, contract_mount: str, connections: Transport) -> Callable[[], Harness]:
         token = bao.token_for(LEAST.format(mount=contract_mount), "least")
         return lambda: VaultHarness(bao, contract_mount, token, connections, SCANNED, hashicorp=False)
 
@@ -44,7 +44,7 @@ class TestHashiCorp(Contract):
     """A walk, no `metadata_cas`, and a policy that has never heard of `scan`."""
 
     @pytest.fixture
-    def empty(self, bao: OpenBao, contract_mount: str, connections: HTTPAdapter) -> Callable[[], Harness]:
+    def empty(self, bao: OpenBao, contract_mount: str, connections: Transport) -> Callable[[], Harness]:
         policy = "\n".join(line for line in LEAST.splitlines() if "scan" not in line)
         token = bao.token_for(policy.format(mount=contract_mount), "no-scan")
         return lambda: VaultHarness(bao, contract_mount, token, connections, WALKED, hashicorp=True)

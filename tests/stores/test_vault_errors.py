@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
 from requests.models import PreparedRequest, Response
 
 from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
@@ -17,6 +16,7 @@ from sopsync.model import Payload, Secret, Stamp, State, Version
 from sopsync.stores.testing.place import assert_no_leak, delete
 from sopsync.stores.vault import VaultStore, open_vault
 from sopsync.stores.vault_settings import VaultSettings
+from sopsync.stores.vault_transport import Transport
 from tests.stores.vault_harness import Context, client
 from tests.stores.vault_tls import SealedBao, sealed_bao
 from tests.support.servers import OpenBao, await_ready
@@ -177,7 +177,7 @@ def mounts(bao: OpenBao) -> tuple[str, str]:
 
 
 def test_kv_version_one_is_refused_and_never_written(
-    bao: OpenBao, mounts: tuple[str, str], connections: HTTPAdapter
+    bao: OpenBao, mounts: tuple[str, str], connections: Transport
 ) -> None:
     _, one = mounts
     for prefix in (None, "below"):
@@ -195,7 +195,7 @@ def test_kv_version_one_is_refused_and_never_written(
         bao.call("LIST", one)
 
 
-def test_a_mount_that_is_not_there(bao: OpenBao, connections: HTTPAdapter) -> None:
+def test_a_mount_that_is_not_there(bao: OpenBao, connections: Transport) -> None:
     found = error(lambda: client(bao, "nope", connections.send).store.survey({}))
     assert isinstance(found, Rejected)
     assert "nothing is mounted at nope/" in str(found)
@@ -209,13 +209,13 @@ def test_a_mount_that_is_not_there(bao: OpenBao, connections: HTTPAdapter) -> No
     assert "nothing is mounted at nope/, or nothing there is granted to us" in str(found)
 
 
-def test_another_engine_is_not_kv(bao: OpenBao, connections: HTTPAdapter) -> None:
+def test_another_engine_is_not_kv(bao: OpenBao, connections: Transport) -> None:
     bao.mount("errors-transit", "transit")
     assert "not a KV secrets engine" in str(error(lambda: write(client(bao, "errors-transit", connections.send).store)))
 
 
 def test_an_expired_token_is_told_from_a_refused_path(
-    bao: OpenBao, mounts: tuple[str, str], connections: HTTPAdapter
+    bao: OpenBao, mounts: tuple[str, str], connections: Transport
 ) -> None:
     mount, _ = mounts
     write(client(bao, mount, connections.send).store, name="told")
@@ -233,13 +233,13 @@ def test_an_expired_token_is_told_from_a_refused_path(
         assert "the token is not valid, or has expired" in str(found)
 
 
-def test_a_name_the_server_cannot_print(bao: OpenBao, mounts: tuple[str, str], connections: HTTPAdapter) -> None:
+def test_a_name_the_server_cannot_print(bao: OpenBao, mounts: tuple[str, str], connections: Transport) -> None:
     mount, _ = mounts
     c = client(bao, mount, connections.send)
     assert isinstance(error(lambda: write(c.store, name="zero\u200bwidth")), Rejected)
 
 
-def test_a_conflict_says_what_was_found(bao: OpenBao, mounts: tuple[str, str], connections: HTTPAdapter) -> None:
+def test_a_conflict_says_what_was_found(bao: OpenBao, mounts: tuple[str, str], connections: Transport) -> None:
     mount, _ = mounts
     store = client(bao, mount, connections.send).store
     write(store, name="moved")

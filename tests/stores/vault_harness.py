@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.models import PreparedRequest, Response
 
 from sopsync.model import Payload, Secret
 from sopsync.stores.testing import Expected, Fault, Wire
 from sopsync.stores.vault import VaultStore, open_vault
 from sopsync.stores.vault_settings import VaultSettings
+from sopsync.stores.vault_transport import Transport
 from tests.support.servers import OpenBao
 
 _numbers = count()
@@ -110,7 +111,7 @@ class VaultOutside:
         request = PreparedRequest()
         path = f"{self.mount}/{part}/{quote(f'{self.prefix}/{name}')}"
         request.prepare(method, f"{self.bao.address}/v1/{path}", {"X-Vault-Token": self.bao.token}, json=body)
-        answer = self.send(request, timeout=30)
+        answer = self.send(request, timeout=(30, 30))
         assert answer.ok or answer.status_code == 404, answer.status_code
         return json.loads(answer.content).get("data") if answer.content and answer.ok else None
 
@@ -177,7 +178,7 @@ class VaultHarness:
     )  # fmt: skip
 
     def __init__(
-        self, bao: OpenBao, mount: str, token: str, connections: HTTPAdapter, expected: Expected, *, hashicorp: bool
+        self, bao: OpenBao, mount: str, token: str, connections: Transport, expected: Expected, *, hashicorp: bool
     ) -> None:
         self.outside = VaultOutside(bao, mount, f"place-{next(_numbers)}", connections.send)
         self.expected = expected

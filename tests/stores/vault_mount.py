@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from requests.adapters import HTTPAdapter
-
 from sopsync.model import Fence, Observed, Origin, Payload, Secret, Stamp, Version
 from sopsync.stores.vault import VaultStore
+from sopsync.stores.vault_transport import Transport
 from tests.stores.vault_harness import Client, HashiCorp, client
 from tests.support.servers import OpenBao
 
@@ -23,7 +22,7 @@ OTHER = Payload(fields={"user": Secret(b"canary-other")})
 class Kv:
     """What the test is given."""
 
-    def __init__(self, bao: OpenBao, mount: str, connections: HTTPAdapter) -> None:
+    def __init__(self, bao: OpenBao, mount: str, connections: Transport) -> None:
         self.bao, self.mount, self._send = bao, bao.mount(mount), connections.send
 
     def client(self, *, hashicorp: bool = False, **more: Any) -> Client:

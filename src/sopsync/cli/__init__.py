@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. It ends before garbage is worth looking for: doing so at every 700th object made a run a
+    tenth slower, and found nothing."""
+    gc.set_threshold(100_000, 50, 50)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -17,7 +17,7 @@ from sopsync.cli.exits import Exit, of_error
 from sopsync.cli.output import err, error_lines, out
 from sopsync.errors import SopsyncError
 
-_SDK_LOGGERS = ("azure", "boto3", "botocore", "git", "google", "hvac", "requests", "urllib3")
+_SDK_LOGGERS = ("azure", "boto3", "botocore", "google", "hvac", "requests", "urllib3")
 
 app = typer.Typer(
     name="sopsync",

@@ -1,64 +1,64 @@
-"""Which repository a path belongs to. The home of GitPython, which is imported here and nowhere else."""
+"""Which repository a path belongs to, by git's own word: only git knows whose repositories it may trust."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sopsync.errors import SourceError
-from sopsync.git.process import shown
+from sopsync.git.process import Answer, Git, raw, shown, text
 
-if TYPE_CHECKING:
-    import git
+_QUESTIONS = (
+    "--is-bare-repository",
+    "--is-shallow-repository",
+    "--is-inside-work-tree",
+    "--show-cdup",  # the way up to the top, `../../`; outside a work tree git answers nothing
+    "--absolute-git-dir",  # last, since a path may hold newlines
+)
 
 
-def locate(path: Path) -> tuple[Path, Path]:
-    """(top of the work tree, or the repository itself if it is bare; the git directory), looking upwards from `path`.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A repository. `base`: top of the work tree, or the repository itself if it is bare."""
 
-    SourceError if there is neither such a path nor a repository.
-    """
+    base: Path
+    bare: bool
+    shallow: bool
+
+
+def locate(path: Path, caller: Mapping[str, str]) -> Place:
+    """The repository that holds `path`, looking upwards. SourceError if there is neither such a path nor a repository,
+    or git will not read it."""
     where = shown(str(path))
     if not path.exists():
         raise SourceError("no such directory", where=where, hint="--repo names a directory of a git repository")
     start = path.absolute()
-    try:
-        with _repo(start if start.is_dir() else start.parent) as repo:
-            return Path(repo.working_tree_dir or repo.git_dir), Path(repo.git_dir)
-    except ValueError:
+    start = start if start.is_dir() else start.parent
+    answer = Git(start, caller).run("rev-parse", *_QUESTIONS)
+    if answer.code:
+        raise _unreadable(start, where, answer)
+    bare, shallow, inside, rest = text(answer.out).removesuffix("\n").split("\n", 3)
+    if inside == "true":
+        up = rest.partition("\n")[0]
+        return Place((start / up).resolve() if up else start, bare=False, shallow=shallow == "true")
+    directory = Path(os.fsdecode(raw(rest)))
+    if bare == "true":
+        return Place(directory, bare=True, shallow=shallow == "true")
+    if start.resolve().is_relative_to(directory):  # inside .git: the work tree is around it
+        return locate(directory.parent, caller)
+    raise SourceError("the repository has its work tree elsewhere", where=where, hint="name the work tree with --repo")
+
+
+def _unreadable(start: Path, where: str, answer: Answer) -> SourceError:
+    """Why git will not work here."""
+    if any("not a git repository" in line for line in answer.err):
         hint = "go into a repository, or name one with --repo; git init makes one"
-        raise SourceError("not a git repository, nor inside one", where=where, hint=hint) from None
-
-
-@contextmanager
-def _repo(start: Path) -> Iterator[git.Repo]:
-    """The repository, opened. ValueError if there is none."""
-    with _no_first_run():
-        import git
-    try:
-        repo = git.Repo(start, search_parent_directories=True, expand_vars=False)
-    except (git.exc.GitError, OSError):
-        raise ValueError(str(start)) from None
-    with repo:
-        yield repo
-
-
-@contextmanager
-def _no_first_run() -> Iterator[None]:
-    """Keep GitPython from running `git version` on import: it would hand git our whole environment, keys and all.
-
-    Told that git is a thing that cannot be executed, it gives up quietly before any program starts.
-    """
-    told = {"GIT_PYTHON_REFRESH": "quiet", "GIT_PYTHON_GIT_EXECUTABLE": os.devnull}
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        return SourceError("not a git repository, nor inside one", where=where, hint=hint)
+    if any("dubious ownership" in line for line in answer.err):
+        said = (line.partition("safe.directory ")[2] for line in answer.err)
+        trusted = next(filter(None, said), shown(str(start)))
+        hint = f"if you trust it: git config --global --add safe.directory {trusted}"
+        return SourceError("the repository belongs to somebody else, so git will not read it", where=where, hint=hint)
+    return SourceError(f"git cannot read this repository: {answer.err[0][:300]}", where=where, hint="git status there")

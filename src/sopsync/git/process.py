@@ -21,6 +21,7 @@ _SET = {
     "GIT_GRAFT_FILE": os.devnull,  # a graft would show other parents
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM": "1",  # a directory may be mounted into a work tree, as containers do
     # a partial clone fetches missing objects on demand: over the network, through programs its config names
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "",  # older git does not know GIT_NO_LAZY_FETCH

@@ -18,7 +18,7 @@ from sopsync.git.history import History, Revision
 from sopsync.git.locate import locate
 from sopsync.git.merges import brought_by
 from sopsync.git.objects import Differ, Object, Objects, TooLarge
-from sopsync.git.process import Answer, Git, raw, shown, text
+from sopsync.git.process import Git, raw, shown, text
 from sopsync.git.signature import Signature, verify
 from sopsync.git.tree import Tree, TreeEntry, lfs_pointer, not_a_file
 from sopsync.git.worktree import edited
@@ -46,18 +46,8 @@ class Repository:
     @classmethod
     def open(cls, path: Path) -> Repository:
         """The repository that holds `path`: a work tree or a directory in it, a linked worktree, a bare repository."""
-        base, git_dir = locate(path)
-        git = Git(base, os.environ)
-        # git looks for itself too: it knows whose repositories it may trust (safe.directory)
-        answer = git.run("rev-parse", "--is-bare-repository", "--is-shallow-repository", "--absolute-git-dir")
-        if answer.code:
-            raise _unreadable(base, answer)
-        bare, shallow, found = text(answer.out).removesuffix("\n").split("\n", 2)
-        if not git_dir.samefile(os.fsdecode(raw(found))):
-            raise SourceError(
-                "git sees another repository here", where=shown(str(path)), hint=f"look at {shown(found)}"
-            )
-        return cls(git, base=base, bare=bare == "true", shallow=shallow == "true")
+        found = locate(path, os.environ)
+        return cls(Git(found.base, os.environ), base=found.base, bare=found.bare, shallow=found.shallow)
 
     # -- commits
 
@@ -276,12 +266,3 @@ class Repository:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _unreadable(base: Path, answer: Answer) -> SourceError:
-    """Why git will not work here."""
-    where = shown(str(base))
-    if any("dubious ownership" in line for line in answer.err):
-        hint = f"if you trust it: git config --global --add safe.directory {where}"
-        return SourceError("the repository belongs to somebody else, so git will not read it", where=where, hint=hint)
-    return SourceError(f"git cannot read this repository: {answer.err[0][:300]}", where=where, hint="git status there")

@@ -7,11 +7,10 @@ Importing this package is cheap; YAML, cryptography and key services are importe
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sopsync.errors import DecryptError
+from sopsync.errors import DecryptError, Problem
 
 if TYPE_CHECKING:
     from sopsync.sops.document import DataKeys, Document, Sealed
@@ -67,13 +66,14 @@ def text(scalar: Scalar) -> str:
 
 def _located(error: DecryptError, where: str) -> DecryptError:
     """Inside the package a problem's `where` is the line alone; the file's name is known here only."""
-    error.problems = tuple(
-        replace(
-            p, where=(f"{where}:{p.where}" if where else f"line {p.where}") if p.where.isdigit() else p.where or where
-        )
-        for p in error.problems
-    )
+    error.problems = tuple(Problem(_place(p.where, where), p.what, p.hint) for p in error.problems)
     return error
+
+
+def _place(line: str, where: str) -> str:
+    if not line.isdigit():
+        return line or where
+    return f"{where}:{line}" if where else f"line {line}"
 
 
 def __getattr__(name: str) -> Any:

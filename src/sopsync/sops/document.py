@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from sopsync.errors import DecryptError, Reason
+from sopsync.record import record
 from sopsync.sops.cipher import HEAD, BadValue, Cipher, claimed, hashed
 from sopsync.sops.formats import File, Format, read
 from sopsync.sops.metadata import Metadata
@@ -32,7 +32,7 @@ class DataKeys(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Sealed:
     """A SOPS file read without keys. Nothing in it is authenticated."""
 
@@ -42,11 +42,11 @@ class Sealed:
     metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True)
+@record(hide=("documents",))
 class Document:
     """A decrypted file whose MAC was verified."""
 
-    documents: tuple[Map, ...] = field(repr=False)
+    documents: tuple[Map, ...]
     metadata: Metadata
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_ORDER = "age,pgp"
 _KEY_BYTES = 32
+_Name = tuple[int, tuple[object, ...]]
+"""How a wrapped data key is known again."""
 
 
 class Keyring:
@@ -34,7 +34,7 @@ class Keyring:
         self._around = around
         self._lock = threading.Lock()
         self._sources: dict[str, Source] = {}
-        self._data_keys: dict[bytes, bytes] = {}
+        self._data_keys: dict[_Name, bytes] = {}
         self._gone: dict[tuple[str, str], Unreachable] = {}
 
     @classmethod
@@ -63,7 +63,7 @@ class Keyring:
         Raises DecryptError (DATA_KEY_UNAVAILABLE, or SHAMIR where the shares do not fit together) with a report of
         several lines; ConfigError if SOPS_DECRYPTION_ORDER is wrong.
         """
-        name = _digest(metadata)
+        name = _name(metadata)
         with self._lock:
             known = self._data_keys.get(name)
         if known is not None:
@@ -191,10 +191,10 @@ def _make(kind: str, around: Surroundings) -> Source:
             return _Unsupported()
 
 
-def _digest(metadata: Metadata) -> bytes:
-    """Names what is unwrapped and by what: every key of every group, and the threshold."""
-    groups = [
-        [[key.type, key.enc, sorted(key.fields.items()), sorted(key.context.items())] for key in group]
+def _name(metadata: Metadata) -> _Name:
+    """What is unwrapped, and by what: every key of every group, and the threshold."""
+    groups = (
+        tuple((key.type, key.enc, frozenset(key.fields.items()), frozenset(key.context.items())) for key in group)
         for group in metadata.groups
-    ]
-    return hashlib.sha256(json.dumps([metadata.threshold, groups]).encode()).digest()
+    )
+    return metadata.threshold, tuple(groups)

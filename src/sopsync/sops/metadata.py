@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sopsync.record import record
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@record(hide=("enc",))
 class MasterKey:
     """One wrapping of the data key, or of one Shamir share of it.
 
@@ -16,9 +20,9 @@ class MasterKey:
     """
 
     type: str
-    enc: str = field(repr=False)
-    fields: Mapping[str, str] = field(default_factory=dict)
-    context: Mapping[str, str] = field(default_factory=dict)
+    enc: str
+    fields: Mapping[str, str] = _NONE
+    context: Mapping[str, str] = _NONE
 
     @property
     def label(self) -> str:
@@ -41,13 +45,13 @@ class MasterKey:
                 return f.get("key_id", "")
 
 
-@dataclass(frozen=True, slots=True)
+@record(hide=("mac",))
 class Metadata:
     """The `sops` block. One group: any key opens the file; two or more: `threshold` groups must each give a share."""
 
     groups: tuple[tuple[MasterKey, ...], ...]
     lastmodified: str
-    mac: str = field(repr=False)
+    mac: str
     version: str = ""
     threshold: int = 0
     selector: tuple[str, str] | None = None

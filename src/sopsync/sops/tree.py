@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from sopsync.record import record
 
 Path = tuple[str | int, ...]
 
@@ -21,18 +22,18 @@ class Kind(StrEnum):
     BYTES = "bytes"
 
 
-@dataclass(frozen=True, slots=True)
+@record(hide=("value", "cipher"))
 class Scalar:
     """A leaf. Sealed: `cipher` is the `ENC[…]` text, `kind` the type it claims, `value` None. Opened or clear: `value`
     is str, int, float, bool, None, `bytes` for BYTES, and for TIME the RFC 3339 text. `line` counts from 1."""
 
     kind: Kind
     line: int
-    value: str | int | float | bool | bytes | None = field(default=None, repr=False)
-    cipher: str | None = field(default=None, repr=False)
+    value: str | int | float | bool | bytes | None = None
+    cipher: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Map:
     """Keys in file order; a file may repeat one (YAML: not at the top). Each item: (key, line of the key, node)."""
 
@@ -40,7 +41,7 @@ class Map:
     line: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class List:
     """Items in file order, comments dropped."""
 

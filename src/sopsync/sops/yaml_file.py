@@ -109,11 +109,11 @@ class _Frame:
         """Take a finished child, `height` containers high; in a map it is the next key or the value of the last."""
         if height >= self.height:
             self.height = height + 1
-        if self.is_list:
-            self.items.append(node)
-        elif self.key_line:
-            self.items.append((self.key, self.key_line, node))
+        if key_line := self.key_line:
+            self.items.append((self.key, key_line, node))
             self.key_line = 0
+        elif self.is_list:
+            self.items.append(node)
         else:
             self.key = node[1] if type(node) is tuple and node[0] is Kind.STR else None  # type: ignore[assignment]
             self.key_line = line
@@ -137,14 +137,15 @@ class _Builder:
 
     def _root(self) -> RawMap:
         """One document's root. An empty document is an empty map; any other root than a map is refused, as by sops."""
+        next_event, scalar = self._next, self._scalar
         stack: list[_Frame] = []
         root: RawNode = (Kind.NULL, None, 1, "")
         line = 1
-        while (kind := type(event := self._next())) is not DocumentEndEvent:
+        while (kind := type(event := next_event())) is not DocumentEndEvent:
             line = event.start_mark.line + 1
             height = 0
             if kind is ScalarEvent:
-                node: RawNode = self._scalar(event, line)
+                node: RawNode = scalar(event, line)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 stack.append(self._open(event, line, len(stack)))
                 continue

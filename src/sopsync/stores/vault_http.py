@@ -14,14 +14,15 @@ from typing import Any
 
 import requests
 from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from sopsync.errors import Rejected
 from sopsync.stores.vault_auth import variable
 from sopsync.stores.vault_errors import FOREIGN, Answer, Place
 from sopsync.stores.vault_settings import VaultSettings
+from sopsync.stores.vault_transport import Transport
 
 THREADS = 16
 """Connections kept: as many as a survey has in flight at once."""
@@ -57,10 +58,11 @@ class Http:
     """Safe to use from several threads."""
 
     def __init__(self, server: Server, session: requests.Session | None = None) -> None:
-        session = session or _session()
         # Proxies and CA once, here: looking for them in the environment at every request costs as much as the request.
+        proxies = get_environ_proxies(server.address)
+        session = session or _session(server.address, proxies)
         session.trust_env = False
-        session.proxies = get_environ_proxies(server.address)
+        session.proxies = proxies
         session.verify = str(server.ca_cert) if server.ca_cert else True
         self._adapter = _Direct(
             base_uri=server.address,
@@ -118,10 +120,12 @@ class _Direct(RawAdapter):  # type: ignore[misc]  # hvac has no types
         return response
 
 
-def _session() -> requests.Session:
+def _session(address: str, proxies: dict[str, str]) -> requests.Session:
     """No retries: a write whose answer was lost is settled by looking, not by writing again."""
     session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=THREADS, max_retries=0)
+    adapter: BaseAdapter = Transport(address, keep=THREADS)
+    if select_proxy(address, proxies):  # requests knows them all, and the proxy takes longer than it does
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=THREADS, max_retries=0)
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
     return session

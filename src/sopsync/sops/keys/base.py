@@ -6,10 +6,10 @@ import base64
 import binascii
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from sopsync.record import record
 from sopsync.sops.metadata import MasterKey
 
 CONNECT_SECONDS = 5
@@ -44,11 +44,11 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record(hide=("variables",))
 class Surroundings:
     """Where keys may be looked for. `home` None: no default paths. `prompt` asks a person for a passphrase."""
 
-    variables: Mapping[str, str] = field(repr=False)
+    variables: Mapping[str, str]
     home: Path | None = None
     allow_hosts: frozenset[str] = frozenset()
     prompt: Callable[[str], str] | None = None

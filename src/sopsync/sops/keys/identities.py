@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from sopsync.record import record
 from sopsync.sops.keys import rage, sshkeys
 from sopsync.sops.keys.base import Surroundings, short_recipient
 from sopsync.sops.keys.command import Failed, output_of
@@ -23,7 +23,7 @@ Stanza = tuple[str, ...]
 """One recipient line of an age header: type, then arguments."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Opener:
     """An identity that is ready. `name` says which, and where it is from; `plugin`: using it runs a program."""
 
@@ -32,7 +32,7 @@ class Opener:
     plugin: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Locked:
     """Identities behind a passphrase. `fits`: whether they may open a file with these stanzas.
     `unlock` raises rage.NoMatch if the passphrase is wrong."""
@@ -42,7 +42,7 @@ class Locked:
     unlock: Callable[[str], Found]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Found:
     """What one place, or all of them, came to."""
 

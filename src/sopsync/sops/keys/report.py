@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from sopsync.record import record
 from sopsync.sops.keys.base import CannotOpen, short
 from sopsync.sops.metadata import MasterKey
 
 _LISTED = 6
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Attempt:
     """One key group: its keys, and why each that was tried did not open it; `opened`: one did."""
 
