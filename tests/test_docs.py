@@ -27,9 +27,28 @@ $ put services/api/prod.yaml db_password=canary-db token=canary-token
 $ put services/billing/prod.yaml stripe_key=canary-stripe
 $ commit Add secrets
 """,
+    "docs/pull-requests.md": """
+$ put services/api/prod.yaml token=canary-1
+$ put services/billing/prod.yaml stripe_key=canary-2
+$ put services/mail/prod.yaml smtp=canary-3
+$ write sopsync.yaml
+| version: 1
+| owner: "acme/{env}"
+| stores: {local: {type: local, recipients: [$RECIPIENT]}}
+| sync:
+|   - from: "services/{service}/{env}.yaml"
+|     to: [{store: local, name: "{env}/{service}"}]
+$ commit Start
+$ git checkout -q -b pull-request
+$ put services/api/prod.yaml token=canary-4 extra=canary-5
+$ commit Rotate the API token (#412)
+$ rotate services/billing/prod.yaml
+$ commit New data key for billing
+$ as SOPS_AGE_KEY=
+""",
 }
 
-COMMANDS = ("init", "check", "plan", "apply", "reconcile", "schema")
+COMMANDS = ("init", "check", "plan", "diff", "apply", "policy", "reconcile", "schema")
 LATER = re.compile(r"\bplanned\b", re.IGNORECASE)
 """A line that says so may name what does not exist yet."""
 

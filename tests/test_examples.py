@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_sops_opens_every_file_and_no_secret_is_in_clear(path: Path) -> None:
 def test_the_sample_plans_applies_and_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(SAMPLE, tmp_path / "acme")
     repo = Repo.init(tmp_path / "acme")
+    repo.now = int(time.time())  # a manifest of it has a rotate_after
     repo.commit("A sample")
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(SAMPLE / "demo-age.key"))
     monkeypatch.chdir(repo.path)

@@ -12,6 +12,7 @@ import pytest
 
 from sopsync.cli import app
 from sopsync.errors import SopsyncError
+from sopsync.render.formats import Format
 from tests.stores.local_harness import IDENTITY
 from tests.support import leaks
 from tests.support.exceptions import exception_texts
@@ -118,10 +119,14 @@ def every_command(searched: Searched) -> None:
         ["plan", "--json"],
     ):
         run(*argv)
+    every_format(searched)
     run("plan", "--sealed", "-v")
     run("plan", "-o", "plan.json")
     run("apply", "plan.json", "-v")
     run("apply", "--yes", "-v", "--json")
+    s.do_put(["api.yaml", "token=canary-8", "new=canary-9"])
+    s.do_commit(["Edit"])
+    every_format(searched)
     # drift, a foreign entry, both sides, healing, adopting
     s.do_outside(["put", "api", "token=canary-foreign"])
     s.do_outside(["put", "web", "token=canary-theirs"])
@@ -144,6 +149,7 @@ def every_command(searched: Searched) -> None:
     s.repo.write("plain.yaml", "token: never-encrypted\n")
     s.do_commit(["A plaintext file"])
     run("plan")
+    every_format(searched)
     s.repo.git("rm", "-q", "plain.yaml")
     s.do_put(["odd.yaml", "n=canary-5"])
     s.repo.write("odd.yaml", s.encrypt("odd.yaml", '{"n": [canary-6], "x": null}\n'))
@@ -162,6 +168,15 @@ def every_command(searched: Searched) -> None:
         environment.setenv("VAULT_TOKEN", "canary-no-such-token")
         run("plan", "-v")
     run("plan", "--nonsense=canary-argument"[:10])
+
+
+def every_format(searched: Searched) -> None:
+    """What plan, check and diff find, as every format writes it to a file, and one of them prints it."""
+    for form, command in zip(
+        Format, ("plan -v", "plan --sealed", "check", "check --staged", "diff HEAD~1"), strict=False
+    ):
+        files = [f"--report={name}={searched.folders[1]}/{len(searched.kept)}.{name}" for name in Format]
+        searched.sopsync(*command.split(), *files, "--format", form)
 
 
 def configure(searched: Searched, options: str = "") -> None:

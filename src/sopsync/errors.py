@@ -18,15 +18,29 @@ No message ever holds a value: parser and SDK errors quote their input, so where
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+_COMMAND = re.compile(r"^(?=\s*::)|##(?=\w*\[)")
+"""What CI runners obey in a log: `::name::` at the start of a line (GitHub), `##[`, `##vso[` and the like anywhere."""
+
 
 def printable(text: str) -> str:
-    """Text from git or a store with everything that could steer a terminal, or begin a line, made visible."""
-    return "".join(c if c.isprintable() else c.encode("utf-8", "surrogateescape").hex(" ").join("<>") for c in text)
+    """Text from git or a store with everything that could steer a terminal or a CI runner, or begin a line, made
+    visible."""
+    shown = "".join(c if c.isprintable() else encoded(c).hex(" ").join("<>") for c in text)
+    return _COMMAND.sub(lambda found: "<23>#" if found[0] else "<>", shown)
+
+
+def encoded(text: str) -> bytes:
+    """Any text as bytes: git's stray ones as they were, half a surrogate pair (broken JSON may hold one) as it is."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sopsync.yamlpos import quoted
 
@@ -28,6 +28,8 @@ class Pattern:
     text: str
     regex: re.Pattern[str]
     captures: tuple[str, ...]
+    listed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The values that a capture may have, where they are listed."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """What the path gives each capture, or None."""
@@ -51,7 +53,7 @@ def parse_pattern(text: str, where: Mapping[str, Sequence[str]]) -> Pattern:
     regex += _last(segments[-1], where, captures)
     if twice := next((name for name in captures if captures.count(name) > 1), None):
         raise ValueError(f"{{{twice}}} is captured twice: use * for one of them")
-    return Pattern(text, re.compile(regex, re.DOTALL), tuple(captures))
+    return Pattern(text, re.compile(regex, re.DOTALL), tuple(captures), dict(where))
 
 
 def _segment(segment: str, where: Mapping[str, Sequence[str]], captures: list[str]) -> str:

@@ -16,18 +16,20 @@ from typing import Self
 from sopsync import manifest, sops
 from sopsync.apply import Means, Outcome, Report, apply
 from sopsync.change import Change, Plan
-from sopsync.config import Config, load_config, owner_pattern
+from sopsync.config import Config, owner_pattern
 from sopsync.detail import key_detail
 from sopsync.documents import Documents
 from sopsync.errors import ConfigError, Problem, Refused, Rejected, SopsyncError, SourceError, StoreError, unforeseen
 from sopsync.fence import judge
 from sopsync.git import Repository
 from sopsync.guard import guard
+from sopsync.meaning import rule_changes
 from sopsync.model import Desired, Fence, Ref, Survey
 from sopsync.observe import observe
 from sopsync.plan import Prune, Scope, diff, hold_deletes
 from sopsync.provenance import origin_commits
 from sopsync.shard import WHOLE, Shard
+from sopsync.side import find_config
 from sopsync.stamp import Origin
 from sopsync.stores.base import Store
 from sopsync.stores.kinds import KINDS, Context
@@ -156,12 +158,9 @@ class Session:
         return bool(self.ask.stores or self.ask.paths)
 
     def _load_config(self) -> Config:
-        path = self.ask.config_path
         commit = self.repo.resolve(self.ask.config_from) if self.ask.config_from else self.commit
-        self._config_tree = tree = self.repo.tree(commit)
-        if path not in tree:
-            raise ConfigError(f"not in commit {commit[:10]}", where=path, hint="sopsync init, then commit it")
-        return load_config(self.repo.read(tree, [path])[path], path)
+        self._config_tree = self.repo.tree(commit)
+        return find_config(self.repo, self._config_tree, self.ask.config_path)
 
     def _read(self, paths: Collection[str]) -> Mapping[str, bytes]:
         return self.repo.read(self.tree, paths)
@@ -286,9 +285,8 @@ class Session:
         edited = self.repo.uncommitted([self.ask.config_path, *self.manifests.files, *self.manifests.broken])
         notes = [f"{path} has uncommitted edits; they are not in this plan" for path in edited]
         notes += [f"the rule at {where} matches no file" for where in self.manifests.idle]
-        base = self.ask.config_from
-        if base and self.tree.get(self.ask.config_path) != self._config_tree.get(self.ask.config_path):
-            notes.append(f"{self.ask.config_path} differs from {base}'s, which was used; merging changes it")
+        if base := self.ask.config_from:
+            notes += rule_changes(self.repo, self._config_tree, self.tree, self.config, self.manifests, source=base)
         if self.filtered:
             notes.append("filtered: only part of git was looked at, so nothing is deleted")
         return tuple(notes)

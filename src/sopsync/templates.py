@@ -64,6 +64,13 @@ class Template:
         """The text. KeyError for a hole that `values` does not name."""
         return "".join(part if isinstance(part, str) else _filled(part, values, filters) for part in self.parts)
 
+    def partly(self, values: Mapping[str, str]) -> tuple[str | Hole, ...]:
+        """The text with the holes that `values` names filled, and the others left."""
+        filled = [
+            p if isinstance(p, str) or p.name not in values else _filled(p, values, NAME_FILTERS) for p in self.parts
+        ]
+        return _merged(filled)
+
     def pattern(self, values: Mapping[str, str], free: str) -> re.Pattern[str]:
         """What `fill` can give when `values` are known and every other hole gives what `free` (a regex) matches."""
 

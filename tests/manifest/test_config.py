@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -347,6 +347,11 @@ def test_anything_in_any_place_of_a_good_config_is_judged_with_a_line(place: tup
         ("type: vault, mount: kv, prefix: pq", "type: vault, mount: kv, prefix: p", False),
         ("type: vault, mount: kv, namespace: n", "type: vault, mount: kv", False),
         ("type: vault, mount: kv", "type: vault, mount: kv2", False),
+        ("type: aws-secretsmanager", "type: aws-secretsmanager, prefix: p", True),
+        ("type: aws-secretsmanager, prefix: pq", "type: aws-secretsmanager, prefix: p", True),
+        ("type: aws-secretsmanager, prefix: q", "type: aws-secretsmanager, prefix: p", False),
+        ("type: aws-secretsmanager, region: eu-west-1", "type: aws-secretsmanager, region: us-east-1", False),
+        ("type: aws-secretsmanager, profile: a", "type: aws-secretsmanager, profile: b", False),
     ],
 )
 def test_no_store_is_within_another(one: str, other: str, same: bool) -> None:

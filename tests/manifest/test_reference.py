@@ -18,6 +18,8 @@ from sopsync.config_model import (
     ThresholdsModel,
     UpdatesModel,
 )
+from sopsync.stores.aws_secrets_settings import AwsSecretsSettings
+from sopsync.stores.aws_ssm_settings import AwsSsmSettings
 from sopsync.stores.kinds import KINDS
 from sopsync.stores.local_settings import LocalSettings
 from sopsync.stores.vault_settings import VaultSettings
@@ -45,6 +47,8 @@ TABLES: list[tuple[str, str, str, type[BaseModel]]] = [
     (CONFIG, "Top level", "option", ConfigModel),
     (CONFIG, "`local`", "option", LocalSettings),
     (CONFIG, "`vault`", "option", VaultSettings),
+    (CONFIG, "`aws-ssm`", "option", AwsSsmSettings),
+    (CONFIG, "`aws-secretsmanager`", "option", AwsSecretsSettings),
     (CONFIG, "Rules", "option", RuleModel),
     (CONFIG, "Targets", "option", TargetModel),
     (CONFIG, "Thresholds", "`thresholds`", ThresholdsModel),

@@ -8,7 +8,9 @@ from itertools import count
 import pytest
 from requests.adapters import HTTPAdapter
 
+from tests.stores.aws_ssm_harness import Pool
 from tests.stores.vault_mount import Kv
+from tests.support.aws import Aws
 from tests.support.servers import OpenBao
 
 _numbers = count()
@@ -25,3 +27,11 @@ def connections() -> Iterator[HTTPAdapter]:
 @pytest.fixture
 def kv(bao: OpenBao, connections: HTTPAdapter) -> Kv:
     return Kv(bao, f"kv-{next(_numbers)}", connections)
+
+
+@pytest.fixture(scope="session")
+def ssm_pool(cloud: Aws) -> Iterator[Pool]:
+    """Clients of AWS for all stores of a session."""
+    pool = Pool(cloud)
+    yield pool
+    pool.close()

@@ -286,6 +286,16 @@ class DeletesAnything(Toy):
         self.call(name, lambda: self.server.delete(name))
 
 
+class RefusesTooLate(Toy):
+    def delete_one(self, name: str, expect: Version) -> None:
+        try:
+            super().delete_one(name, expect)
+        except StoreError:
+            if name in self.server.records:
+                self.server.delete(name)
+            raise
+
+
 class DeletesForGood(Toy):
     def delete_one(self, name: str, expect: Version) -> None:
         super().delete_one(name, expect)
@@ -336,6 +346,7 @@ class Trims(Toy):
 
 DEFECTS = [
     (IgnoresExpect, "what_does_not_hold_is_a_conflict_and_changes_nothing", None),
+    (RefusesTooLate, "what_does_not_hold_is_a_conflict_and_changes_nothing", None),
     (IgnoresExpect, "a_strangers_entry_withstands_every_wrong_expectation", None),
     (IgnoresExpect, "two_at_once", "update"),
     (IgnoresExpect, "between_any_two_calls_another_applier_may_come", "update"),

@@ -8,7 +8,8 @@
 
 Other words: `unset FILE KEY…`, `drop FILE…`, `rename OLD NEW`, `rotate FILE`, `write FILE` (the lines that follow, each
 after `| `), `git …`, `outside put|delete|soft_delete|undelete|strip_metadata|copy_metadata NAME [key=value…]` (a writer
-that is not sopsync), `live NAME` (prints the live value's keys, and whether it holds `key=value`), `as VARIABLE=VALUE`.
+that is not sopsync), `recipient FILE WHO`, `manifest FILE ROTATE_AFTER key=value…`, `live NAME` (prints the live
+keys, and whether one holds `key=value`), `as VARIABLE=VALUE`.
 """
 
 from __future__ import annotations
@@ -153,6 +154,25 @@ class Stage:
         """A file whose key has a newline and what a CI runner would obey."""
         self.repo.write(words[0], self.encrypt(words[0], '"a\\n::stop-commands::x": canary-odd\n'))
 
+    def do_recipient(self, words: list[str]) -> None:
+        """recipient FILE WHO: somebody more may open it, and no ciphertext is touched (as sops updatekeys)."""
+        (self.repo.path / "two.yaml").write_text(
+            f"creation_rules:\n  - age: {self.recipient},{words[1]}\n", encoding="utf-8"
+        )
+        self.sops("--config", "two.yaml", "updatekeys", "-y", words[0])
+        self.repo.remove("two.yaml")
+
+    def do_manifest(self, words: list[str]) -> None:
+        """manifest FILE ROTATE_AFTER key=value …: a file that routes itself, to `local`, under its stem."""
+        name = Path(words[0]).stem
+        data = "".join(f"  {key}: {value}\n" for key, value in (word.split("=", 1) for word in words[2:]))
+        head = f"apiVersion: sopsync/v1\nkind: SecretManifest\nmetadata: {{name: {name}, rotate_after: {words[1]}}}\n"
+        plain = f"{head}to: [{{store: local, name: {name}}}]\ndata:\n{data}"
+        args = ["--age", self.recipient, "--encrypted-regex", "^data$", "--input-type", "yaml", "--output-type", "yaml"]
+        self.repo.write(
+            words[0], self.sops("--config", "/dev/null", "encrypt", *args, "/dev/stdin", data=plain.encode())
+        )
+
     def do_rotate(self, words: list[str]) -> None:
         self.sops("rotate", "-i", words[0])
 
@@ -175,6 +195,7 @@ class Stage:
     def do_as(self, words: list[str]) -> None:
         for word in words:
             name, _, value = word.partition("=")
+            value = str(IDENTITY) if value == "$IDENTITY" else value
             self.monkeypatch.setenv(name, value)
 
     def do_outside(self, words: list[str]) -> None:

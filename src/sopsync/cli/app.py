@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sopsync.cli import apply, check, init, plan, reconcile, schema
+from sopsync.cli import apply, check, diff, init, plan, policy, reconcile, schema
 from sopsync.cli.exits import Exit, of_error
 from sopsync.cli.output import err, error_lines, out
 from sopsync.errors import SopsyncError
@@ -28,7 +28,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init.init, check.check, plan.plan, apply.apply, reconcile.reconcile, schema.schema):
+COMMANDS = (
+    init.init,
+    check.check,
+    plan.plan,
+    diff.diff,
+    apply.apply,
+    policy.policy,
+    reconcile.reconcile,
+    schema.schema,
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -43,8 +43,9 @@ def apply(
     from sopsync.cli.exits import of_apply
     from sopsync.cli.output import colour, err, out
     from sopsync.errors import Refused
+    from sopsync.planreport import of_plan, summary
     from sopsync.render.json import outcomes_json
-    from sopsync.render.text import applied_summary, outcome_lines, summary
+    from sopsync.render.text import applied_summary, outcome_lines
 
     with o.open_session(repo=repo, rev=rev, config=config, store=store, path=path) as session:
         session.check_commit(require_signed=require_signed, allowed_signers=allowed_signers)
@@ -57,7 +58,8 @@ def apply(
             _confirm(plan, yes=yes)
         outcomes = (*stale, *_carry_out(session, plan))
         if json:
-            out([outcomes_json(plan, outcomes)])
+            report = of_plan(plan, (), config=config, exit_code=of_apply(plan, outcomes))
+            out([outcomes_json(report, outcomes)])
         elif quiet:
             out([applied_summary(outcomes) if outcomes else summary(plan)])
         elif outcomes:
@@ -86,10 +88,12 @@ def _planned(session: Session, file: Path | None, *, verify: bool) -> tuple[Plan
 
 def _show(plan: Plan, *, json: bool, quiet: bool, verbose: bool) -> None:
     from sopsync.cli.output import colour, out
+    from sopsync.planreport import of_plan
     from sopsync.render.text import plan_lines
 
     if not json and not quiet:
-        out(plan_lines(plan, (), colour=colour(), verbose=verbose))
+        report = of_plan(plan, (), config="", verbose=verbose)
+        out(plan_lines(report, colour=colour(), verbose=verbose))
 
 
 def _confirm(plan: Plan, *, yes: bool) -> None:

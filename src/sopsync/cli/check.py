@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from sopsync.cli import options as o
+from sopsync.render.formats import Format
 
 
 def check(
@@ -11,21 +16,25 @@ def check(
     rev: o.Rev = "HEAD",
     config: o.Config = o.CONFIG,
     config_from: o.ConfigFrom = "",
-    json: o.Json = False,
+    staged: Annotated[bool, typer.Option("--staged", help="Check what is staged for the next commit.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail too.")] = False,
+    form: o.FormatOption = Format.TEXT,
+    json: o.JsonFormat = False,
+    report: o.Reports = None,
+    quiet: o.Quiet = False,
 ) -> int:
     """Check config and manifests of a commit: no keys, no store, all problems at once."""
-    from sopsync.cli.output import out
-    from sopsync.errors import ConfigError, printable
+    import posixpath
+    from datetime import UTC, datetime
+    from functools import partial
 
-    with o.open_session(repo=repo, rev=rev, config=config, config_from=config_from) as session:
-        if broken := tuple(session.manifests.broken.values()):
-            raise ConfigError.of(broken)
-        files, entries = len(session.manifests.files), len(session.manifests.desired)
-        if json:
-            from sopsync.render.json import check_json
+    from sopsync import checking
+    from sopsync.cli.exits import UsageError
+    from sopsync.cli.reporting import reported, wished
 
-            out([check_json(session.commit, files=files, entries=entries, notes=session.notes())])
-            return 0
-        out(f"note: {printable(note)}" for note in session.notes())
-        out([f"commit {session.commit[:7]}: {files} files, {entries} entries, no problems; no store contacted"])
-        return 0
+    if staged and rev != "HEAD":
+        raise UsageError("--staged is the index, and --rev a commit", hint="choose one")
+    path = posixpath.normpath(config)
+    ask = checking.Question(repo, datetime.now(UTC), rev, path, config_from, staged=staged, strict=strict)
+    wish = wished(form, json=json, reports=report, quiet=quiet)
+    return reported("check", wish, path, partial(checking.check, ask))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sopsync.render.formats import Format
+
 if TYPE_CHECKING:
     from sopsync.session import Session
 
@@ -19,6 +21,11 @@ Rev = Annotated[str, typer.Option("--rev", help="The commit to work from.")]
 Stores = Annotated[list[str] | None, typer.Option("--store", help="Only this store (repeatable). Deletes nothing.")]
 Paths = Annotated[list[str] | None, typer.Option("--path", help="Only files matching this glob (repeatable).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
+JsonFormat = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Reports = Annotated[
+    list[str] | None, typer.Option("--report", help="Write it to a file as well: FORMAT=FILE (repeatable).")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show unchanged entries and calls made too.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Read and compare every live value, not only stamps.")]

@@ -1,4 +1,4 @@
-"""`sopsync schema`: the JSON Schema of the config file and of manifests, for editors."""
+"""`sopsync schema`: the JSON Schema of the config file and of manifests, for editors, and of reports, for programs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import typer
 
 
 class Which(StrEnum):
-    """Which file's schema."""
+    """Which schema."""
 
     CONFIG = "config"
     MANIFEST = "manifest"
+    REPORT = "report"
 
 
-def schema(which: Annotated[Which, typer.Argument(help="Of which file.")] = Which.CONFIG) -> int:
-    """Print the JSON Schema of sopsync.yaml, or of manifests."""
+def schema(which: Annotated[Which, typer.Argument(help="Of which.")] = Which.CONFIG) -> int:
+    """Print the JSON Schema of sopsync.yaml, of manifests, or of what --json prints."""
     import json
 
     from sopsync.cli.output import out

@@ -16,7 +16,7 @@ from sopsync.errors import Problem, SourceError
 from sopsync.git.commit import CommitInfo, Header
 from sopsync.git.history import History, Revision
 from sopsync.git.locate import locate
-from sopsync.git.objects import Object, Objects, TooLarge
+from sopsync.git.objects import Differ, Object, Objects, TooLarge
 from sopsync.git.process import Answer, Git, raw, shown, text
 from sopsync.git.signature import Signature, verify
 from sopsync.git.tree import Tree, TreeEntry, lfs_pointer, not_a_file
@@ -93,6 +93,29 @@ class Repository:
             self._need_whole_history()  # where history is cut, a missing link proves nothing
         return answer.code == 0
 
+    def merge_base(self, one: str, other: str) -> str:
+        """Where two commits (full ids) parted. SourceError if nowhere, as far as this clone shows."""
+        answer = self._git.run("merge-base", one, other)
+        if answer.code == 1:
+            self._need_whole_history()
+            raise SourceError(f"{one[:10]} and {other[:10]} have no history in common", hint="name another base")
+        if answer.code:
+            raise answer.failure(f"git cannot compare {one[:10]} with {other[:10]}")
+        return answer.out.decode("ascii").strip()
+
+    def touched(self, base: str, commit: str) -> Iterator[tuple[str, frozenset[str]]]:
+        """(commit, paths it changed) of everything that `commit` has and `base` has not, newest first. Of a merge, what
+        it has from none of its parents."""
+        listed = self._git.must("rev-list", "--topo-order", "--parents", commit, f"^{base}").decode("ascii")
+        differ = Differ(self._git)
+        try:
+            for line in listed.splitlines():
+                found, *parents = line.split()
+                changed = [{d.path for d in differ.compare(found, parent)} for parent in parents]
+                yield found, frozenset(set.intersection(*changed) if changed else self.tree(found))
+        finally:
+            differ.close()
+
     def root(self, commit: str) -> str:
         """The first commit of the repository: where the line of first parents from `commit` ends.
 
@@ -141,6 +164,17 @@ class Repository:
                 if len(self._trees) > _TREES:
                     del self._trees[next(iter(self._trees))]
             return self._trees[commit]
+
+    def staged(self) -> Tree:
+        """What the index holds: the next commit. Its `commit` is "". SourceError in the middle of a merge."""
+        listed = []
+        for record in self._git.must("ls-files", "--stage", "-z").split(b"\0")[:-1]:
+            about, _, path = record.partition(b"\t")
+            mode, oid, stage = about.split(b" ")
+            if stage != b"0":
+                raise SourceError("the index holds conflicts", hint="settle the merge and git add what it left")
+            listed.append(b"%b blob %b\t%b" % (mode, oid, path))
+        return Tree("", listed)
 
     def read(self, tree: Tree, paths: Iterable[str], *, strict: bool = True) -> dict[str, bytes]:
         """Path → content. One SourceError for all paths that are no plain file of bearable size; unless `strict`, those

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sopsync.errors import Problem
 from sopsync.model import Desired, Traits
 from sopsync.rules import Rule
-from sopsync.sops.metadata import Metadata
+from sopsync.sops.metadata import Metadata, same_key
 from sopsync.sops.tree import List, Map, Node, Scalar, leaves, pointer
 from sopsync.yamlpos import quoted
 
@@ -37,20 +37,14 @@ def recipients(path: str, metadata: Metadata, rule: Rule) -> Iterator[Problem]:
     """Who may open the file is exactly who the rule says. It is the file that says who: labels, not proof."""
     if rule.recipients is None:
         return
-    have = {_label(key.label) for key in metadata.keys()}  # noqa: SIM118 - Metadata is no mapping
-    allowed = {_label(label) for label in rule.recipients}
+    have = set(map(same_key, metadata.labels))
+    allowed = {same_key(label) for label in rule.recipients}
     for label in sorted(have - allowed):
         what = f"can be opened by {label}, which recipients at {rule.where} does not list"
         yield Problem(f"{path}:1", what, "take it out of the file (sops rotate --rm-…), or list it")
     for label in sorted(allowed - have):
         what = f"cannot be opened by {label}, which recipients at {rule.where} lists"
         yield Problem(f"{path}:1", what, f"sops updatekeys {path}, with the key in .sops.yaml")
-
-
-def _label(label: str) -> str:
-    """Fingerprints are written with or without blanks, in either case."""
-    bare = label.replace(" ", "")
-    return bare.upper() if len(bare) >= 16 and all(c in "0123456789abcdefABCDEF" for c in bare) else label
 
 
 def copies(roots: Mapping[str, Map]) -> Iterator[Problem]:

@@ -79,9 +79,11 @@ def load(
     parse: Parse,
     *,
     only: Collection[str] | None = None,
+    problems: list[Problem] | None = None,
 ) -> Manifests:
     """What the files of a commit want. ConfigError holds every problem of every file; what `read` raises passes.
 
+    `problems`: for who only looks: they are put there, none is raised, and what has none is told.
     `only`: look at these paths and no others. Then what takes two files to see (collisions, copies) may go unseen.
     """
     from sopsync.sops import format_of
@@ -111,7 +113,9 @@ def load(
         wanted += entries_of_it
     found += copies(roots)
     found += collisions(wanted, config.traits)
-    if found:
+    if problems is not None:
+        problems += in_order(found)
+    elif found:
         raise ConfigError.of(in_order([*found, *broken.values()]))
     matched = {rule.where for rules in routed.values() for rule, _ in rules}
     idle = tuple(rule.where for rule in config.rules if rule.where not in matched and only is None)

@@ -135,7 +135,7 @@ def _overdue(session: Session, plan: Plan, written: Sequence[object], now: float
     found = overdue(standing, limits, lambda at: repo.info(at).date if repo.has(at) else None, now)
     return [
         r.Finding(
-            "overdue", Problem(str(origin), f"{late / 86400:.0f} days past rotate_after", "rotate it, and commit")
+            "overdue", Problem(str(origin), f"{late} days past rotate_after", "rotate it, and commit")
         )
         for origin, late in sorted(found.items(), key=lambda item: -item[1])
     ]

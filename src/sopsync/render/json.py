@@ -1,25 +1,25 @@
-"""Plans and outcomes as JSON for programs: one object, `format_version` 1; never a value, or its length or digest."""
+"""Reports and outcomes as JSON for programs: one object, `format_version` 1; never a value, or its length or digest."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sopsync.apply import Outcome
-from sopsync.change import Action, Change, Plan
 from sopsync.errors import Problem
+from sopsync.report import Report
 
 FORMAT = 1
 
 
-def plan_json(plan: Plan, refused: Sequence[Problem], *, verbose: bool) -> str:
-    """The plan; unchanged entries only with `verbose`, their number always."""
-    return _dump({**_plan(plan, verbose=verbose), "refused": [problem(p) for p in refused]})
+def report_json(report: Report) -> str:
+    """A report, field by field: its JSON Schema is `sopsync schema report`."""
+    return dump(asdict(report))
 
 
-def outcomes_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+def outcomes_json(report: Report, outcomes: Sequence[Outcome]) -> str:
     """The plan and, under `outcomes`, what became of each change."""
     rows = [
         {
@@ -32,17 +32,12 @@ def outcomes_json(plan: Plan, outcomes: Sequence[Outcome]) -> str:
         }
         for o in outcomes
     ]
-    return _dump({**_plan(plan, verbose=False), "outcomes": rows})
-
-
-def check_json(commit: str, *, files: int, entries: int, notes: Sequence[str]) -> str:
-    """A commit with no problems."""
-    return _dump({"format_version": FORMAT, "commit": commit, "files": files, "entries": entries, "notes": list(notes)})
+    return dump({**asdict(report), "command": "apply", "outcomes": rows})
 
 
 def problems_json(problems: Sequence[Problem], *, exit_code: int) -> str:
     """What went wrong, when nothing else can be said."""
-    return _dump({"format_version": FORMAT, "exit": exit_code, "problems": [problem(p) for p in problems]})
+    return dump({"format_version": FORMAT, "exit": exit_code, "problems": [problem(p) for p in problems]})
 
 
 def problem(p: Problem) -> dict[str, str]:
@@ -50,41 +45,7 @@ def problem(p: Problem) -> dict[str, str]:
     return {"where": p.where, "what": p.what, "hint": p.hint}
 
 
-def _plan(plan: Plan, *, verbose: bool) -> dict[str, Any]:
-    counts = Counter(change.action.value for change in plan.changes)
-    shown = [c for c in plan.changes if verbose or c.action is not Action.UNCHANGED]
-    return {
-        "format_version": FORMAT,
-        "commit": plan.commit,
-        "branch": plan.branch or None,
-        "sealed": plan.sealed,
-        "filtered": plan.filtered,
-        "files_decrypted": plan.opened,
-        "values_read": plan.read,
-        "summary": {action.value: counts[action.value] for action in Action},
-        "changes": [_change(c) for c in shown],
-        "problems": [problem(p) for p in plan.broken],
-        "notes": list(plan.notes),
-    }
-
-
-def _change(change: Change) -> dict[str, Any]:
-    origin = change.origin
-    return {
-        "store": change.ref.store,
-        "name": change.ref.name,
-        "action": change.action.value,
-        "owner": change.owner,
-        "reason": change.reason,
-        "hint": change.hint,
-        "origin": {"path": origin.path, "pointer": origin.pointer} if origin else None,
-        "keys": [{"op": key.op, "key": key.key} for key in change.keys],
-        "expect": change.seen.version if change.seen else None,
-        "settled": change.ask is None,
-        "same_value": change.same,
-    }
-
-
-def _dump(thing: Any) -> str:
+def dump(thing: Any) -> str:
+    """One JSON document, indented."""
     # ascii: a path that is not UTF-8 carries surrogates, which no encoder would take
     return json.dumps(thing, indent=2, ensure_ascii=True)

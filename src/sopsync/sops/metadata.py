@@ -58,3 +58,14 @@ class Metadata:
         """Every master key of every group."""
         for group in self.groups:
             yield from group
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Who may open it, as people name the keys."""
+        return frozenset(key.label for key in self.keys())
+
+
+def same_key(label: str) -> str:
+    """A label to compare by: fingerprints are written with or without blanks, in either case."""
+    bare = label.replace(" ", "")
+    return bare.upper() if len(bare) >= 16 and all(c in "0123456789abcdefABCDEF" for c in bare) else label

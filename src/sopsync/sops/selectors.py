@@ -30,17 +30,25 @@ class Selector:
             self.matches = self._search(text)
 
     def _search(self, pattern: str) -> Callable[[str], bool]:
-        import re2  # Go's regular expressions are RE2's; Python's differ, and can be made to take forever
-
-        options = re2.Options()
-        options.log_errors = False  # it would write the pattern to stderr
-        try:
-            search = re2.compile(pattern, options).search
-        except re2.error:
+        search = searcher(pattern)
+        if search is None:
             hint = "sops lets it match nothing; correct it and encrypt the file again"
             self.invalid = problem(Reason.BAD_SELECTOR, f"{self.name} is no valid regular expression", hint=hint)
             return lambda _: False
-        return cache(lambda word: search(word) is not None)
+        return cache(search)
+
+
+def searcher(pattern: str) -> Callable[[str], bool] | None:
+    """Whether a text holds what the pattern describes, as Go's regexp.MatchString has it; None for an invalid one."""
+    import re2  # Go's regular expressions are RE2's; Python's differ, and can be made to take forever
+
+    options = re2.Options()
+    options.log_errors = False  # it would write the pattern to stderr
+    try:
+        search = re2.compile(pattern, options).search
+    except re2.error:
+        return None
+    return lambda text: search(text) is not None
 
 
 def uses_comments(metadata: Metadata) -> bool:

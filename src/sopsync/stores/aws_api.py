@@ -20,6 +20,9 @@ _THROTTLES = 10
 _LOST = (0.1, 0.5)
 """Seconds before a call whose answer was lost is made again, where it may be."""
 
+_PREFIXES = {"resourcegroupstaggingapi": "tag"}
+"""Service → what its actions begin with in a policy, where that is not its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -54,7 +57,7 @@ class Api:
     ) -> Answer:
         """One operation, such as `PutParameter`. Errors other than the codes in `allow` are raised as the StoreError
         they stand for. `again`: it may be made again when its answer is lost, because that does no harm."""
-        place = Place(self.store, name, f"{self._service}:{operation}")
+        place = Place(self.store, name, f"{_PREFIXES.get(self._service, self._service)}:{operation}")
         throttled, lost = 0, iter(_LOST if again else ())
         while True:
             try:

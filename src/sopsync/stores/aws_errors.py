@@ -27,6 +27,12 @@ _DENIED = frozenset(
 _TAKEN = frozenset({"ParameterAlreadyExists", "ResourceExistsException"})
 _GONE = frozenset({"ParameterNotFound", "ParameterVersionNotFound", "ResourceNotFoundException"})
 _KEY = frozenset({"InvalidKeyId", "DecryptionFailure", "EncryptionFailure", "KMSInvalidStateException"})
+_OF_KEYS = {
+    "secretsmanager:GetSecretValue": "kms:Decrypt",
+    "secretsmanager:UpdateSecret": "kms:Decrypt, kms:Encrypt and kms:GenerateDataKey",
+}
+"""What Secrets Manager needs of KMS, and does not name. https://docs.aws.amazon.com/secretsmanager/latest/apireference/,
+each operation's page."""
 _NEEDS = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)(?: on resource: ([\w:/.*+=,@-]+))?")
 
 
@@ -79,7 +85,8 @@ def _denied(message: str, place: Place) -> Denied:
     found = _NEEDS.search(message)
     action, on = (found[1], found[2]) if found else (place.action, None)
     if not found and "KMS" in message:
-        return place.denied("access to the KMS key is denied", "grant kms:Decrypt and kms:GenerateDataKey on it")
+        needed = _OF_KEYS.get(place.action, "kms:Decrypt and kms:GenerateDataKey")
+        return place.denied("access to the KMS key is denied", f"grant {needed} on it; sopsync policy prints all")
     return place.denied(
         f"not allowed: {action}", f"grant {action}{f' on {on}' if on else ''}; sopsync policy prints all"
     )

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html names th
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -63,6 +64,7 @@ class Clients:
                 client.close()
 
     def _start(self) -> Any:
+        _quieten()
         session = botocore.session.Session(profile=self._settings.profile or self._environ.get("AWS_PROFILE") or None)
         for setting, variable in (
             ("config_file", "AWS_CONFIG_FILE"),
@@ -109,3 +111,15 @@ class Clients:
 def session_name(commit: str) -> str:
     """Shows in CloudTrail which commit a call was made for. `[\\w+=,.@-]{2,64}`: docs of AssumeRole."""
     return f"sopsync-{re.sub(r'[^0-9a-f]', '', commit)[:40]}".rstrip("-")
+
+
+def _quieten() -> None:
+    """Pin botocore's loggers to WARNING: at DEBUG it logs whole requests and answers, values and all."""
+    for name in [
+        "botocore",
+        "urllib3",
+        *(one for one in logging.root.manager.loggerDict if one.startswith("botocore.")),
+    ]:
+        logger = logging.getLogger(name)
+        if logger.level or "." not in name:
+            logger.setLevel(max(logger.level, logging.WARNING))

@@ -22,7 +22,7 @@ class AwsSettings(BaseModel):
     """A profile of the AWS configuration files; omitted: AWS_PROFILE, or the default chain."""
     role_arn: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+)?$")
     """A role to assume with those credentials."""
-    external_id: str = Field(default="", max_length=1224)
+    external_id: str = Field(default="", max_length=1224, pattern=r"^([\w+=,.@:/-]{2,})?$")
     """What the role's trust policy asks for as `sts:ExternalId`."""
     endpoint_url: str = Field(default="", pattern=r"^(https?://[^?#@\s]+)?$")
     """Another endpoint, such as a VPC endpoint; omitted: AWS_ENDPOINT_URL_* or the region's own. FIPS and dual-stack

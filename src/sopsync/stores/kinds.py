@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from sopsync.errors import Rejected
+from sopsync.grants import Grant, Route
 from sopsync.model import Sealer, Traits
+from sopsync.stores.aws_secrets_policy import grants as secrets_grants
+from sopsync.stores.aws_secrets_settings import AWS_SECRETS, AwsSecretsSettings
+from sopsync.stores.aws_ssm_policy import grants as ssm_grants
+from sopsync.stores.aws_ssm_settings import AWS_SSM, AwsSsmSettings
 from sopsync.stores.base import Store
 from sopsync.stores.local_settings import LOCAL, LocalSettings
+from sopsync.stores.vault_policy import grants as vault_grants
 from sopsync.stores.vault_settings import VAULT, VaultSettings
 
 
@@ -40,6 +46,8 @@ class Kind:
     places: Callable[[Any], Collection[tuple[str, ...]]] = lambda _settings: ()
     """settings → where entries are, each place with its widest part first: of two stores neither may be within the
     other, or one would take the other's entries for unwanted ones. Empty: nothing is known."""
+    grants: Callable[[str, Any, Sequence[Route]], Iterable[Grant]] = lambda _name, _settings, _routes: ()
+    """(name, settings, what may be written) → what each role must be allowed to do. Empty: nobody can be asked."""
 
 
 def _local(name: str, settings: LocalSettings, context: Context) -> Store:
@@ -58,6 +66,25 @@ def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
     return open_vault(name, settings, context)
 
 
+def _ssm(name: str, settings: AwsSsmSettings, context: Context) -> Store:
+    try:
+        from sopsync.stores.aws_ssm import open_ssm
+    except ModuleNotFoundError:
+        raise Rejected("its client library is not installed", store=name, hint='pip install "sopsync[aws]"') from None
+
+    return open_ssm(name, settings, context)
+
+
+def _secrets(name: str, settings: AwsSecretsSettings, context: Context) -> Store:
+    try:
+        from sopsync.stores.aws_secrets import open_secrets
+    except ModuleNotFoundError:
+        hint = 'pip install "sopsync[aws]"'
+        raise Rejected("its client library is not installed", store=name, hint=hint) from None
+
+    return open_secrets(name, settings, context)
+
+
 def _file(settings: LocalSettings) -> Collection[tuple[str, ...]]:
     return [(posixpath.normpath(settings.path),)]
 
@@ -67,7 +94,18 @@ def _subtree(settings: VaultSettings) -> Collection[tuple[str, ...]]:
     return [(settings.address.rstrip("/").lower(), settings.namespace or "", settings.mount, *prefix)]
 
 
+def _paths(settings: AwsSsmSettings) -> Collection[tuple[str, ...]]:
+    return [(*settings.where(), *path.split("/")[1:]) for path in settings.paths] or [settings.where()]
+
+
+def _names(settings: AwsSecretsSettings) -> Collection[tuple[str, ...]]:
+    """A prefix is any number of characters, so each of them is a part of the place."""
+    return [("secretsmanager", *settings.where(), *settings.prefix)]
+
+
 KINDS: Mapping[str, Kind] = {
+    "aws-secretsmanager": Kind(AWS_SECRETS, AwsSecretsSettings, _secrets, _names, secrets_grants),
     "local": Kind(LOCAL, LocalSettings, _local, _file),
-    "vault": Kind(VAULT, VaultSettings, _vault, _subtree),
+    "aws-ssm": Kind(AWS_SSM, AwsSsmSettings, _ssm, _paths, ssm_grants),
+    "vault": Kind(VAULT, VaultSettings, _vault, _subtree, vault_grants),
 }

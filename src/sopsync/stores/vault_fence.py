@@ -16,13 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 
 from sopsync.errors import Conflict, Rejected, Unavailable
 from sopsync.model import Fence
 from sopsync.stores.vault_entry import FENCE, Custom, Meta
 from sopsync.stores.vault_kv import Kv, Written
-from sopsync.stores.vault_settings import FENCES
+from sopsync.stores.vault_settings import FENCES, fence_of
 
 _FIELD = "fence"
 
@@ -49,7 +48,7 @@ class Fences:
 
     def raise_to(self, fence: Fence, expect: Fence | None) -> None:
         """Conflict unless the fence stands at `expect`."""
-        name = _name(fence.owner)
+        name = fence_of(fence.owner)
         # 1. Where it stands: as the survey saw it, unless that is not what is expected.
         stand = None if self._known is None else self._known.get(name, _Stand())
         if stand is None or stand.fence != expect:
@@ -84,7 +83,7 @@ class Fences:
             written = self._kv.read(name)
             text = (written.data or {}).get(_FIELD) if written else None
             stand = _Stand(Fence.decode(text) if isinstance(text, str) else None, written.version if written else 0)
-        if stand.fence is None or _name(stand.fence.owner) != name:
+        if stand.fence is None or fence_of(stand.fence.owner) != name:
             hint = "it was changed or deleted by hand: undelete it, or delete its metadata to begin anew"
             raise Rejected(f"the fence at {name} cannot be read", store=self._kv.wire.server.store, hint=hint)
         return stand
@@ -92,11 +91,6 @@ class Fences:
     def _moved(self, owner: str) -> Conflict:
         what = f"the fence of {owner} moved: another run was faster"
         return Conflict(what, store=self._kv.wire.server.store, hint="plan again")
-
-
-def _name(owner: str) -> str:
-    """By digest: an owner may hold what a path may not."""
-    return f"{FENCES}/{sha256(owner.encode()).hexdigest()[:32]}"
 
 
 def _mirrored(custom: Custom) -> _Stand | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +11,12 @@ from sopsync.model import Traits
 
 FENCES = "sopsync-fence"
 """The folder under the prefix that holds the fences; no entry may live there."""
+
+
+def fence_of(owner: str) -> str:
+    """The entry that is an owner's fence. By digest: an owner may hold what a path may not."""
+    return f"{FENCES}/{sha256(owner.encode()).hexdigest()[:32]}"
+
 
 VAULT = Traits(
     kind="vault",

@@ -16,8 +16,16 @@ from typing import Any
 from tests.support.aws.wire import Caller, Json, Refusal
 
 _PARTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
-_OPERATORS = {"StringEquals", "StringLike", "StringNotEquals", "ForAnyValue:StringEquals", "ForAllValues:StringEquals"}
-_KEYS = ("aws:ResourceTag/", "aws:RequestTag/", "aws:TagKeys", "kms:ViaService", "kms:EncryptionContext:")
+_OPERATORS = {"StringEquals", "StringLike", "StringNotEquals"}
+_OPERATORS |= {"ForAnyValue:StringEquals", "ForAnyValue:StringLike", "ForAllValues:StringEquals"}
+_KEYS = (
+    "aws:ResourceTag/",
+    "aws:RequestTag/",
+    "aws:TagKeys",
+    "kms:ViaService",
+    "kms:EncryptionContext:",
+    "kms:ResourceAliases",
+)
 
 
 def check(statements: Iterable[Json]) -> None:
@@ -81,7 +89,7 @@ def _holds(operator: str, found: str | list[str] | None, wanted: list[str]) -> b
     if found is None:
         return operator in ("StringNotEquals", "ForAllValues:StringEquals")
     values = found if isinstance(found, list) else [found]
-    if operator == "StringLike":
+    if operator.endswith("StringLike"):
         return any(_like(one, value) for one in wanted for value in values)
     if operator == "StringNotEquals":
         return not set(values) & set(wanted)

@@ -35,12 +35,20 @@ def find(call: Call, name: str) -> Key | None:
     return None if key is None else Key(key.arn, managed=False, enabled=key.key_state == "Enabled")
 
 
+def told(call: Call, key: Key, context: Mapping[str, str]) -> dict[str, str | list[str]]:
+    """What a policy can ask of the use of a key
+    (https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html); a key without aliases has no such."""
+    backend: Any = kms_backends[call.account][call.region]
+    aliases = sorted(backend.keys[key.arn.rsplit("/", 1)[-1]].aliases) if not key.managed else []
+    named: dict[str, str | list[str]] = {"kms:ResourceAliases": aliases} if aliases else {}
+    return named | {f"kms:EncryptionContext:{name}": value for name, value in context.items()}
+
+
 def denied(call: Call, key: Key, actions: tuple[str, ...], context: Mapping[str, str]) -> str | None:
     """KMS's message if the caller may not do one of these on the key on the service's behalf; None if it may."""
     if key.managed:
         return None
-    seen: dict[str, str | list[str]] = {"kms:ViaService": f"{call.service}.{call.region}.amazonaws.com"}
-    seen |= {f"kms:EncryptionContext:{name}": value for name, value in context.items()}
+    seen = {"kms:ViaService": f"{call.service}.{call.region}.amazonaws.com"} | told(call, key, context)
     for action in actions:
         if why := iam.verdict(call.caller, action, key.arn, seen):
             return iam.message(call.caller, action, key.arn, why)

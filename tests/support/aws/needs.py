@@ -47,7 +47,7 @@ def _needs(call: Call) -> Iterator[Need]:
     elif call.service == "kms":
         key = keys.find(call, call.body["KeyId"]) if call.body.get("KeyId") else None
         arn = key.arn if key else "*"
-        yield Need(action, arn, arn, {})
+        yield Need(action, arn, arn, keys.told(call, key, call.body.get("EncryptionContext") or {}) if key else {})
     elif call.operation.startswith("AssumeRole"):
         yield Need(action, call.body["RoleArn"], call.body["RoleArn"], {})
     else:

@@ -28,7 +28,7 @@ def create_secret(call: Call, on: Switches) -> Json:
         return _again(there, token, text, blob)
     key = body.get("KmsKeyId") or None
     store.use_key(call, None, "kms:GenerateDataKey", "kms:Decrypt", key=key)
-    now, version = int(time.time()), token or str(uuid.uuid4())
+    now, version = _now(), token or str(uuid.uuid4())
     secret = FakeSecret(
         account_id=call.account,
         region_name=call.region,
@@ -40,8 +40,8 @@ def create_secret(call: Call, on: Switches) -> Json:
         description=body.get("Description"),
         tags=[dict(tag) for tag in body.get("Tags") or []],
         kms_key_id=key,
-        last_changed_date=now,
-        created_date=now,
+        last_changed_date=int(now),
+        created_date=int(now),
         replica_regions=body.get("AddReplicaRegions") or [],
         force_overwrite=bool(body.get("ForceOverwriteReplicaSecret")),
     )
@@ -121,14 +121,14 @@ def update_secret(call: Call, on: Switches) -> Json:
 
 def _add(secret: Any, version: str, text: str | None, blob: str | None, labels: list[str]) -> None:
     after = secrets_labels.put(store.stages(secret), version, labels)
-    now = int(time.time())
+    now = _now()
     _prune(secret, now)
     secret.versions[version] = _version(version, text, blob, now)
     store.set_stages(secret, {key: held for key, held in after.items() if key in secret.versions})
     secret.last_changed_date = now
 
 
-def _prune(secret: Any, now: int) -> None:
+def _prune(secret: Any, now: float) -> None:
     """Make room: the oldest versions without labels go, but none younger than a day; the quota is 100 versions."""
     versions = secret.versions
     for key in sorted(versions, key=lambda one: versions[one]["createdate"]):
@@ -216,7 +216,13 @@ def remove_regions_from_replication(call: Call, on: Switches) -> Json:
     return {"ARN": secret.arn, "ReplicationStatus": status}
 
 
-def _version(version: str, text: str | None, blob: str | None, now: int) -> Json:
+def _now() -> float:
+    """Dates have milliseconds: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecretVersionIds.html,
+    the example."""
+    return round(time.time(), 3)
+
+
+def _version(version: str, text: str | None, blob: str | None, now: float) -> Json:
     made: Json = {"createdate": now, "version_id": version, "version_stages": []}
     return made | ({"secret_string": text} if text is not None else {"secret_binary": blob})
 

@@ -139,7 +139,9 @@ class Place:
     def changes_nothing(self, name: str) -> Iterator[None]:
         """What is done inside leaves the entry, its value and its stamp as they were."""
         seen, live = self.see(name), self.outside.peek(name)
-        yield
-        after = self.outside.peek(name)
-        assert (live is None and after is None) or (live is not None and after is not None and live.same(after))
-        assert self.see(name) == seen
+        try:
+            yield
+        finally:  # what is refused raises, and that is when it matters
+            after = self.outside.peek(name)
+            assert (live is None and after is None) or (live is not None and after is not None and live.same(after))
+            assert self.see(name) == seen

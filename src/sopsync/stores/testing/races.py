@@ -134,6 +134,8 @@ def _judge(place: Place, act: str, name: str, said: Mapping[str, StoreError | No
     seen, live = place.see(name), place.outside.peek(name)
     if act in ("create", "update") or "right" in winners:
         wrote = winners if act in ("create", "update") else ["right"]
+        if not place.traits.checked:  # a Conflict may then say: somebody was in between, and ours is live
+            wrote = [*wrote, *(who for who, error in said.items() if error is not None)]
         assert live is not None, "a value is lost without a word"
         assert any(live.same(place.some(who)) for who in wrote), "a value is lost without a word"
     if seen.vouched and seen.stamp is not None:

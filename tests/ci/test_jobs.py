@@ -1,0 +1,233 @@
+"""The GitHub Action, the GitLab template and the pre-commit hooks: their scripts run as a runner runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.ci.forge import BOT, forge
+from tests.support import leaks
+from tests.support.story import Stage, capture
+
+ROOT = Path(__file__).parents[2]
+CI = ROOT / "examples" / "ci"
+ACTION = yaml.safe_load((CI / "github" / "action.yml").read_text())
+WORKFLOW = yaml.safe_load((CI / "github" / "workflow.yml").read_text())
+GITLAB = yaml.safe_load((CI / "gitlab" / "sopsync.gitlab-ci.yml").read_text())
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+STEPS: dict[str, dict[str, Any]] = {step["name"]: step for step in ACTION["runs"]["steps"]}
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A base with one secret, and a pull request that brings another; no key is at hand any more."""
+    made = Stage(tmp_path, monkeypatch, lambda _repo: None)
+    made.do_put(["api.yaml", "token=canary-1"])
+    config = ["version: 1", "owner: acme", "stores:", "  local: {type: local, recipients: [$RECIPIENT]}", "sync:"]
+    made.do_write(["sopsync.yaml"], [*config, "  - from: '*.yaml'", "    to: [{store: local, name: 'e/{key}'}]"])
+    made.repo.write("ci/comment.py", (CI / "comment.py").read_bytes())
+    text = (made.repo.path / "sopsync.yaml").read_text().replace("'*.yaml'", "'{service}.yaml'")
+    made.repo.write("conf/sopsync.yaml", text)
+    made.repo.remove("sopsync.yaml")
+    made.do_commit(["Start"])
+    made.repo.branch("pull-request")
+    made.do_put(["api.yaml", "extra=canary-2"])
+    made.do_commit(["One more"])
+    monkeypatch.delenv("SOPS_AGE_KEY")
+    return made
+
+
+class Job:
+    """A runner's environment, and what the job left behind."""
+
+    def __init__(self, stage: Stage, tmp: Path) -> None:
+        self.stage = stage
+        self.tmp = tmp / "runner"
+        self.tmp.mkdir(exist_ok=True)
+        self.output, self.summary = self.tmp / "output", self.tmp / "summary"
+        self.base = stage.repo.git("rev-parse", "main")
+
+    def run(self, command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        runner = {
+            "PATH": path, "HOME": os.environ["HOME"], "RUNNER_TEMP": str(self.tmp), "COMMENT_WAIT": "0",
+            "GITHUB_OUTPUT": str(self.output), "GITHUB_STEP_SUMMARY": str(self.summary),
+            "GITHUB_ACTION_PATH": str(CI / "github"), "TMPDIR": str(self.tmp),
+        }  # fmt: skip
+        done = subprocess.run(
+            command, cwd=self.stage.repo.path, env={**runner, **env}, capture_output=True, text=True, check=False
+        )
+        leaks.watch("job", done.stdout + done.stderr)
+        return done.returncode, done.stdout + done.stderr
+
+    def step(self, name: str, **env: str) -> tuple[int, str]:
+        """A step of the action, as `bash --noprofile --norc -eo pipefail` runs it."""
+        return self.run(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]["run"]], env)
+
+    def outputs(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.output.read_text().splitlines())
+
+
+@pytest.fixture
+def job(stage: Stage, tmp_path: Path) -> Job:
+    return Job(stage, tmp_path)
+
+
+CONFIG = "conf/sopsync.yaml"
+
+
+@pytest.mark.parametrize(("command", "create"), [("diff", "1"), ("plan", "2"), ("check", "0")])
+def test_the_action_says_what_would_change_and_passes(command: str, create: str, job: Job) -> None:
+    code, said = job.step("sopsync", COMMAND=command, CONFIG=CONFIG, BASE=job.base)
+    assert code == 0, said
+    outputs = job.outputs()
+    assert outputs["create"] == create
+    assert outputs["changes"] == ("false" if create == "0" else "true")
+    assert outputs["exit-code"] == ("0" if create == "0" else "2")
+    assert job.summary.read_text().startswith(f"<!-- sopsync:{command}:{CONFIG} -->\n")
+    assert json.loads(Path(outputs["json"]).read_text())["command"] == command
+    assert set(ACTION["outputs"]) == set(outputs), "every output is set"
+    leaks.assert_clean(job.tmp)
+
+
+def test_changes_fail_only_where_asked_for(job: Job) -> None:
+    assert job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base, FAIL_ON_CHANGES="true")[0] == 2
+    assert job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE="HEAD", FAIL_ON_CHANGES="true")[0] == 0
+
+
+def test_a_problem_fails_and_is_annotated_and_summarised(job: Job) -> None:
+    job.stage.repo.write("plain.yaml", "token: never-encrypted\n")
+    job.stage.do_commit(["A plain file"])
+    code, said = job.step("sopsync", COMMAND="check", CONFIG=CONFIG, BASE=job.base)
+    assert code == 1
+    assert "::error file=plain.yaml,line=1,title=sopsync%3A manifest::not encrypted" in said
+    assert "not encrypted" in job.summary.read_text()
+    assert job.outputs()["exit-code"] == "1"
+
+
+def test_a_failure_before_anything_could_be_looked_at_is_reported_too(job: Job) -> None:
+    code, said = job.step("sopsync", COMMAND="diff", CONFIG="nowhere.yaml", BASE=job.base)
+    assert code == 1
+    assert "::error file=nowhere.yaml,title=sopsync%3A error::not in commit" in said
+    assert "not in commit" in job.summary.read_text()
+    assert job.step("sopsync", COMMAND="apply", CONFIG=CONFIG, BASE="")[0] == 64
+
+
+def test_inputs_are_never_code(job: Job) -> None:
+    for evil in ("$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "--help", "x y"):
+        job.step("sopsync", COMMAND="diff", CONFIG=evil, BASE=evil)
+        job.step("sopsync", COMMAND=evil, CONFIG=CONFIG, BASE="")
+    assert not list(job.stage.repo.path.rglob("pwned*"))
+
+
+def test_the_comment_is_made_and_then_edited(job: Job) -> None:
+    with forge("github") as hub:
+        for expected in ("made", "unchanged"):
+            job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base)
+            env = {**hub.environment(), "BODY": job.outputs()["markdown"], "COMMENT_AUTHOR": BOT}
+            assert job.step("Comment", **env) == (0, f"sopsync comment: {expected}\n")
+        (body,) = hub.ours()
+    assert "| + added | `local:e/extra` |" in body
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_expression_is_ever_part_of_a_script(step: str) -> None:
+    """docs.github.com, Security hardening: an expression in a script is text before it is a script."""
+    assert "${{" not in STEPS[step]["run"]
+
+
+def test_inputs_and_outputs_exist() -> None:
+    text = (CI / "github" / "action.yml").read_text()
+    assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(ACTION["inputs"])
+    for job in WORKFLOW["jobs"].values():
+        for step in job["steps"]:
+            if "sopsync" in step["uses"]:
+                assert step["with"].keys() <= ACTION["inputs"].keys()
+
+
+def test_the_workflow_is_pinned_and_asks_for_little() -> None:
+    assert WORKFLOW["permissions"] == {}
+    assert True in WORKFLOW, "YAML 1.1 reads `on` as true"
+    assert WORKFLOW[True] == "pull_request"
+    assert WORKFLOW["jobs"]["review"]["permissions"] == {"contents": "read", "pull-requests": "write"}
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for job in WORKFLOW["jobs"].values():
+        for step in job["steps"]:
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
+            assert "install" not in step["with"] or step["with"]["install"].endswith(f"=={version}")
+    checkouts = [s for j in WORKFLOW["jobs"].values() for s in j["steps"] if "checkout" in s["uses"]]
+    assert all(s["with"] == {"fetch-depth": 0, "persist-credentials": False} for s in checkouts)
+
+
+# -- GitLab
+
+
+@pytest.mark.parametrize("command", ["check", "diff", "plan"])
+def test_the_gitlab_script_reports_and_notes(command: str, job: Job) -> None:
+    assert GITLAB[f"sopsync {command}"]["variables"] == {"SOPSYNC_COMMAND": command}
+    (script,) = GITLAB[".sopsync"]["script"]
+    with forge("gitlab") as hub:
+        env = {
+            **hub.environment(),
+            "SOPSYNC_COMMAND": command,
+            "SOPSYNC_CONFIG": CONFIG,
+            "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base,
+        }
+        code, said = job.run(["sh", "-c", script], env)
+        assert code == (0 if command == "check" else 2), said
+        assert "sopsync comment: made" in said
+        (body,) = hub.ours()
+        assert body == (job.stage.repo.path / "comment.md").read_text()
+    made = json.loads((job.stage.repo.path / "gitlab.json").read_text())
+    assert made == ([] if command == "check" else {"create": 2 if command == "plan" else 1, "update": 0, "delete": 0})
+    assert job.run(["sh", "-c", script], {**env, "GITLAB_TOKEN": ""})[0] == code, "without a token: no note"
+
+
+def test_the_gitlab_note_is_written_by_the_base_branchs_script(job: Job) -> None:
+    job.stage.repo.write("ci/comment.py", "import sys; print('the merge request ran this'); sys.exit(0)\n")
+    job.stage.do_commit(["Replace the script"])
+    (script,) = GITLAB[".sopsync"]["script"]
+    with forge("gitlab") as hub:
+        env = {**hub.environment(), "SOPSYNC_COMMAND": "diff", "SOPSYNC_CONFIG": CONFIG}
+        _, said = job.run(["sh", "-c", script], {**env, "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base})
+    assert "the merge request ran this" not in said
+    assert "sopsync comment: made" in said
+
+
+def test_gitlab_reports_are_where_the_script_puts_them() -> None:
+    (script,) = GITLAB[".sopsync"]["script"]
+    written = set(re.findall(r"--report \w+=(\S+)", script))
+    for name in ("sopsync check", "sopsync diff", "sopsync plan"):
+        artifacts = GITLAB[name]["artifacts"]
+        assert {*artifacts["paths"], *artifacts["reports"].values()} <= written
+    assert GITLAB[".sopsync"]["allow_failure"] == {"exit_codes": [2]}
+
+
+# -- pre-commit
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
+def test_the_hooks_check_what_is_staged(hook: dict[str, Any], job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pre-commit.com, Creating new hooks: id, name, entry and language are required."""
+    assert {"id", "name", "entry", "language"} <= hook.keys()
+    assert hook["pass_filenames"] is False
+    word, *argv = hook["entry"].split()
+    assert word == "sopsync"
+    argv += ["--config", CONFIG]  # as `args` of a repository's own configuration
+    assert capture(argv)[0] == 0
+    job.stage.repo.write("plain.yaml", "token: never-encrypted\n")
+    assert capture(argv)[0] == 0, "not staged, so not part of the commit"
+    job.stage.repo.git("add", "plain.yaml")
+    code, said = capture(argv)
+    assert code == 1
+    assert "plain.yaml:1: not encrypted" in said
