@@ -134,9 +134,7 @@ def _overdue(session: Session, plan: Plan, written: Sequence[object], now: float
     standing = [c for c in plan.changes if c.action is not Action.UPDATE or id(c) not in renewed]
     found = overdue(standing, limits, lambda at: repo.info(at).date if repo.has(at) else None, now)
     return [
-        r.Finding(
-            "overdue", Problem(str(origin), f"{late} days past rotate_after", "rotate it, and commit")
-        )
+        r.Finding("overdue", Problem(str(origin), f"{late} days past rotate_after", "rotate it, and commit"))
         for origin, late in sorted(found.items(), key=lambda item: -item[1])
     ]
 
