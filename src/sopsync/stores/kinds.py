@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,16 @@ class Kind:
     """(name, settings, what may be written) → what each role must be allowed to do. Empty: nobody can be asked."""
 
 
+@contextmanager
+def _library(extra: str, store: str) -> Iterator[None]:
+    """Around an import that needs an extra."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        hint = f'pip install "sopsync[{extra}]"'
+        raise Rejected("its client library is not installed", store=store, hint=hint) from None
+
+
 def _local(name: str, settings: LocalSettings, context: Context) -> Store:
     from sopsync.stores.local import LocalStore
 
@@ -57,31 +68,20 @@ def _local(name: str, settings: LocalSettings, context: Context) -> Store:
 
 
 def _vault(name: str, settings: VaultSettings, context: Context) -> Store:
-    try:
+    with _library("vault", name):
         from sopsync.stores.vault import open_vault
-    except ModuleNotFoundError:
-        hint = 'pip install "sopsync[vault]"'
-        raise Rejected("its client library is not installed", store=name, hint=hint) from None
-
     return open_vault(name, settings, context)
 
 
 def _ssm(name: str, settings: AwsSsmSettings, context: Context) -> Store:
-    try:
+    with _library("aws", name):
         from sopsync.stores.aws_ssm import open_ssm
-    except ModuleNotFoundError:
-        raise Rejected("its client library is not installed", store=name, hint='pip install "sopsync[aws]"') from None
-
     return open_ssm(name, settings, context)
 
 
 def _secrets(name: str, settings: AwsSecretsSettings, context: Context) -> Store:
-    try:
+    with _library("aws", name):
         from sopsync.stores.aws_secrets import open_secrets
-    except ModuleNotFoundError:
-        hint = 'pip install "sopsync[aws]"'
-        raise Rejected("its client library is not installed", store=name, hint=hint) from None
-
     return open_secrets(name, settings, context)
 
 
