@@ -359,5 +359,6 @@ def test_an_endpoint_of_its_own_is_not_where_roles_are_assumed(cloud: Aws, sent:
 def test_no_credentials(cloud: Aws, ssm: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # botocore asks the process for it
     environ = {key: text for key, text in cloud.environ().items() if "KEY" not in key}
-    with pytest.raises(exceptions.NoCredentialsError):
-        listed(ssm(environ))
+    for role in ({}, {"role_arn": "arn:aws:iam::123456789012:role/x"}):
+        with pytest.raises(exceptions.NoCredentialsError):
+            listed(ssm(environ, **role))

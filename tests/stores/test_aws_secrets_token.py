@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -36,7 +35,7 @@ def test_two_ids_are_the_same_only_if_all_is(one: Token, other: Token, first: in
 @pytest.mark.parametrize(
     "version",
     [
-        str(uuid4()),
+        "c6184789-0bee-4465-970d-2fab051659c4",
         sha256(b"x").hexdigest(),
         "terraform-20240101120000000000000001",
         "",

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
 
 from sopsync.stores.aws_settings import AwsSettings
 
@@ -81,12 +82,15 @@ class Clients:
 
     def _assume(self, session: Any) -> None:
         """The role's credentials from here on, renewed while a long apply runs."""
+        source = session.get_credentials()
+        if source is None:  # the fetcher would take it for credentials
+            raise NoCredentialsError
         extra = {"RoleSessionName": session_name(self._commit)}
         if self._settings.external_id:
             extra["ExternalId"] = self._settings.external_id
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=lambda service, **given: self._client(session, service, **given),
-            source_credentials=session.get_credentials(),
+            source_credentials=source,
             role_arn=self._settings.role_arn,
             extra_args=extra,
         )
