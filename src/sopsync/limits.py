@@ -11,9 +11,7 @@ def breach(want: Desired, traits: Traits) -> Problem | None:
     limit = max([traits.max_bytes, *(n for (name, v), n in traits.max_bytes_of.items() if want.options.get(name) == v)])
     if want.size > limit:
         # the limit, never the length of what is in it
-        return Problem(
-            want.where,
-            f"too large for {traits.kind}, which takes {limit} bytes",
-            "split it over several entries, or route it to a store that takes more",
-        )
+        more = [f"{name}: {value} takes {n}; or " for (name, value), n in traits.max_bytes_of.items() if n > limit]
+        hint = f"{''.join(more[:1])}split it over several entries, or route it to a store that takes more"
+        return Problem(want.where, f"too large for {traits.kind}, which takes {limit} bytes", hint)
     return None

@@ -84,7 +84,7 @@ def _wanted(want: Desired, seen: Observed | None, traits: Traits) -> Change:
         whose = f"owned by {seen.owner}" if seen.owner else "exists, and no sopsync wrote it"
         return is_(Action.CONFLICT, seen.reason or whose, f"{want.rule}: adopt: true takes it over")
     if seen.state is State.RECOVERABLE:
-        return is_(Action.RESTORE, "deleted in the store")
+        return _deleted(want, seen, is_)
     if want.lifecycle is Lifecycle.SEED and seen.owner != want.owner:
         return is_(Action.RESTAMP, f"owner was {seen.owner}")
     if want.lifecycle is Lifecycle.SEED:
@@ -92,6 +92,16 @@ def _wanted(want: Desired, seen: Observed | None, traits: Traits) -> Change:
     if seen.reason:
         return is_(Action.CONFLICT, seen.reason, f"{want.rule}: lifecycle: seed leaves its value alone")
     return _ours(want, seen, is_)
+
+
+def _deleted(want: Desired, seen: Observed, is_: Callable[..., Change]) -> Change:
+    """Ours, and deleted so that it can be had back: with git's value, unless that is not what should come back."""
+    if seen.reason:
+        return is_(Action.CONFLICT, f"deleted in the store; {seen.reason}", "restore it there, or delete it for good")
+    if want.lifecycle is Lifecycle.SEED:
+        hint = "restore it there; or delete it for good, and it is seeded anew"
+        return is_(Action.CONFLICT, "deleted in the store, with a value that is not git's", hint)
+    return is_(Action.RESTORE, "deleted in the store")
 
 
 def _ours(want: Desired, seen: Observed, is_: Callable[..., Change]) -> Change:
@@ -165,14 +175,20 @@ def settle(change: Change, *, same: bool, keys: tuple[KeyChange, ...] = ()) -> C
         return replace(change, ask=None)
     change = replace(change, ask=None, same=same, keys=() if same else keys)
     other = _other_options(want, seen)
+    # a stamp says that the options are git's, too; so one that the store does not show must be written
+    as_wanted = same and not other and seen.options.keys() >= want.options.keys()
     match change.action:
+        case Action.ADOPT if same and not as_wanted:
+            return replace(change, same=False, reason="same value, other options")
         case Action.ADOPT:
             return change
-        case Action.UPDATE if same and not other and seen.options.keys() >= want.options.keys():
+        case Action.UPDATE if as_wanted:
             return replace(change, action=Action.RESTAMP, reason="re-encrypted, same value")
         case Action.UPDATE:
             return replace(change, reason="same value, other options" if same else change.reason)
-        case Action.DRIFT | Action.CONFLICT if same and not other:
+        case Action.DRIFT if same and not other:
+            return replace(change, action=Action.RESTAMP, reason="its stamp was lost; same value", hint="")
+        case Action.CONFLICT if as_wanted:
             return replace(change, action=Action.RESTAMP, reason="its stamp was lost; same value", hint="")
         case Action.UNCHANGED if same:
             return change
@@ -196,7 +212,7 @@ def _by_policy(change: Change, want: Desired, seen: Observed) -> Change:
         change,
         action=found,
         reason=f"{reason}; on_drift: {want.on_drift}",
-        hint=_heal_hint(want),
+        hint=f"{want.rule}: on_drift: heal sets them again" if change.same else _heal_hint(want),
         blocks=want.on_drift is Drift.BLOCK,
     )
 

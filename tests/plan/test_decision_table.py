@@ -154,6 +154,36 @@ def test_options_that_others_changed_are_drift() -> None:
     assert settle(changed, same=True).action is Action.UPDATE
 
 
+def test_an_adopted_value_is_only_stamped_where_its_options_are_gits_too() -> None:
+    wanted = want(adopt=True, options={"kms_key": "k2"})
+    for live, same in (({"kms_key": ["k2"]}, True), ({"kms_key": ["k1"]}, False), ({}, False)):
+        change = decide(wanted, seen(owner="", digest=None, options=live))
+        assert change is not None
+        settled = settle(change, same=True)
+        assert (settled.action, settled.same) == (Action.ADOPT, same)
+
+
+def test_what_was_deleted_comes_back_only_with_its_value() -> None:
+    gone = seen(state=State.RECOVERABLE, vouched=False)
+    restored = decide(want(), gone)
+    assert restored is not None
+    assert restored.action is Action.RESTORE
+    for wanted, shown in (
+        (want(lifecycle=Lifecycle.SEED), gone),
+        (want(), replace(gone, reason="rotated by a function")),
+    ):
+        change = decide(wanted, shown)
+        assert change is not None
+        assert change.action is Action.CONFLICT
+        assert "deleted in the store" in change.reason
+
+
+def test_options_alone_are_not_a_value_to_put_into_git() -> None:
+    change = decide(want(options={"kms_key": "k2"}), seen(options={"kms_key": ["k1"]}))
+    assert change is not None
+    assert "put the live value into git" not in settle(change, same=True).hint
+
+
 def test_a_conflict_says_how_to_take_over() -> None:
     change = decide(want(), seen(owner=THEIRS))
     assert change is not None
