@@ -30,10 +30,8 @@ PEERS = ["awscli", "credstash", "setuptools<81", "moto[server]"]
 """In an environment of their own: awscli wants a botocore of its own. credstash 1.17 asks for pkg_resources."""
 SAMPLE = 20
 """Processes started of a peer that is one process a value; what a thousand take is that, times fifty."""
-STORES = {
-    "aws-ssm": ("/bench/{file}/{key}", "{put: 100000, get: 100000, list: 100000, describe: 100000, tag: 100000}"),
-    "aws-secretsmanager": ("bench/{file}/{key}", "{}"),
-}
+STORES = {"aws-ssm": ("ssm", "/bench/{file}/{key}"), "aws-secretsmanager": ("secretsmanager", "bench/{file}/{key}")}
+"""Kind of store → the service's name for boto3, and the names of entries."""
 
 _LOOP = """
 import json, os, subprocess, sys, boto3
@@ -71,7 +69,7 @@ def rows() -> tuple[list[Row], list[str]]:
 
 def _peers(kind: str, first: float, repo: Repo, env: Mapping[str, str]) -> list[Row]:
     files = sorted(f"s/{path.name}" for path in (repo.path / "s").iterdir())
-    service = {"aws-ssm": "ssm", "aws-secretsmanager": "secretsmanager"}[kind]
+    service, _ = STORES[kind]
     loop = [sys.executable, "-c", _LOOP, service, tool("sops"), *files]
     looped = seconds(lambda: command(loop, cwd=repo.path, env=dict(env)), times=1)
     what = f"first apply of 1,000 entries, {kind}"
@@ -117,7 +115,7 @@ def _plan(kind: str, repo: Repo, env: Mapping[str, str], entries: int) -> str:
     done = subprocess.run(args, cwd=repo.path, env=dict(env), capture_output=True, check=True)
     used = cpu_children() - before
     plan = json.loads(done.stdout)
-    assert plan["summary"]["unchanged"] == entries, plan["summary"]
+    assert plan["counts"]["unchanged"] == entries, plan["summary"]
     calls = re.search(r"cloud: (\d+) calls?", done.stderr.decode())
     return (
         f"| {kind} | {entries:,} | {calls[1] if calls else '?'} | {plan['files_decrypted']} | {plan['values_read']} "
@@ -141,7 +139,7 @@ def _cpu(url: str) -> list[Row]:
 
     environ = _aws_environ(url)
     made = []
-    for kind, service in (("aws-ssm", "ssm"), ("aws-secretsmanager", "secretsmanager")):
+    for kind, (service, _) in STORES.items():
         raw = {"type": kind, "region": "us-east-1", "rates": _rates(kind)}
         store = KINDS[kind].open(
             "cloud",
@@ -185,9 +183,10 @@ def _cpu_of(one: Any) -> float:
 
 def _rates(kind: str) -> dict[str, float]:
     """No pace: the server is ours."""
-    from sopsync.stores.kinds import KINDS
+    from sopsync.stores.aws_secrets_settings import QUOTAS
+    from sopsync.stores.aws_ssm_settings import RATES
 
-    return dict.fromkeys(KINDS[kind].settings.model_fields["rates"].json_schema_extra or (), 100_000.0)  # type: ignore[arg-type]
+    return dict.fromkeys(RATES if kind == "aws-ssm" else QUOTAS, 100_000.0)
 
 
 def _repository(at: Path, kind: str, recipient: str, *, files: int, region: str = "eu-west-1") -> Repo:
@@ -202,7 +201,7 @@ def _repository(at: Path, kind: str, recipient: str, *, files: int, region: str 
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(encrypt, range(files)))
-    name, _ = STORES[kind]
+    _, name = STORES[kind]
     rates = json.dumps(_rates(kind))
     repo.write(
         "sopsync.yaml",

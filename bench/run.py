@@ -10,6 +10,10 @@ from measure import Row, command, seconds
 
 GROWTH = "| entries | API calls | files decrypted | values read | seconds | peak memory |\n|---|---|---|---|---|---|"
 
+PLANS = (
+    "| store | entries | API calls | files decrypted | values read | CPU a 1,000 entries |\n|---|---|---|---|---|---|"
+)
+
 
 def start_up() -> list[Row]:
     """`sopsync --help` against a bare typer program."""
@@ -20,18 +24,21 @@ def start_up() -> list[Row]:
 
 
 def main() -> None:
+    import aws
     import sops
     import store
 
     made = [*sops.rows(), *start_up()]
     against, grown = store.rows()
-    made += against
+    in_aws, planned = aws.rows()
+    made += [*against, *in_aws]
     lines = ["| what | sopsync | peer | times faster | goal |", "|---|---|---|---|---|"]
     lines += [
         f"| {row.what} | {row.ours:.3f} s | {row.peer:.3f} s ({row.peer_name}) | {row.ratio:.1f} | {row.goal} |"
         for row in made
     ]
     lines += ["", "A no-op plan, as the store grows (OpenBao):", "", GROWTH, *grown]
+    lines += ["", "The same in AWS (moto on this machine):", "", PLANS, *planned]
     lines += [
         "",
         f"Python {platform.python_version()}, {platform.machine()}, both in the same run; ratios, not records.",

@@ -118,7 +118,7 @@ def _growth(bao: OpenBao, place: Path, env: dict[str, str], recipient: str, *, f
     done = subprocess.run(args, cwd=repo.path, env=env, capture_output=True, check=True)
     plan = json.loads(done.stdout)
     calls = re.search(r"bao: (\d+) calls?", done.stderr.decode())
-    assert plan["summary"]["unchanged"] == files * 10
+    assert plan["counts"]["unchanged"] == files * 10
     return (
         f"| {files * 10:,} | {calls[1] if calls else '?'} | {plan['files_decrypted']} | {plan['values_read']} "
         f"| {taken:.2f} s | {peak:.0f} MB |"
