@@ -140,6 +140,22 @@ def test_the_comment_is_made_and_then_edited(job: Job) -> None:
     assert "| + added | `local:e/extra` |" in body
 
 
+def test_modules_of_the_checkout_are_never_run(job: Job) -> None:
+    for name in ("json", "venv", "os", "sys", "urllib", "sopsync"):
+        job.stage.repo.write(f"{name}.py", "open('pwned', 'w').close()\n")
+    _, said = job.step("Install sopsync", INSTALL="--version", GITHUB_PATH=str(job.tmp / "path"))
+    assert (job.tmp / "sopsync-venv" / "bin" / "python3").exists(), said
+    code, said = job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base)
+    assert code == 0, said
+    with forge("github") as hub:
+        job.step("Comment", BODY=job.outputs()["markdown"], COMMENT_AUTHOR=BOT, **hub.environment())
+    with forge("gitlab") as hub:
+        env = {**hub.environment(), "SOPSYNC_COMMAND": "diff", "SOPSYNC_CONFIG": CONFIG}
+        job.run(["sh", "-c", GITLAB[".sopsync"]["script"][0]], {**env, "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base})
+        assert hub.ours()
+    assert not (job.stage.repo.path / "pwned").exists()
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_no_expression_is_ever_part_of_a_script(step: str) -> None:
     """docs.github.com, Security hardening: an expression in a script is text before it is a script."""

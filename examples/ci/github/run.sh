@@ -22,7 +22,8 @@ code=$?
 if [ -s "$out/markdown" ]; then cat "$out/markdown" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"; fi
 
 # 2. Outputs: numbers, and paths made here.
-python3 - "$out" "$code" >>"${GITHUB_OUTPUT:-/dev/null}" <<'PY'
+# -I, for the checkout must not lend its modules
+python3 -I - "$out" "$code" >>"${GITHUB_OUTPUT:-/dev/null}" <<'PY'
 import json, sys
 out, code = sys.argv[1:]
 try:
