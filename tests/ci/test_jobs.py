@@ -120,7 +120,26 @@ def test_a_failure_before_anything_could_be_looked_at_is_reported_too(job: Job) 
     assert code == 1
     assert "::error file=nowhere.yaml,title=sopsync%3A error::not in commit" in said
     assert "not in commit" in job.summary.read_text()
+    told = job.outputs()
+    assert told["exit-code"] == "1"
+    assert [told[name] for name in ("changes", "create", "update", "delete")] == [""] * 4, "not those of a clean run"
     assert job.step("sopsync", COMMAND="apply", CONFIG=CONFIG, BASE="")[0] == 64
+
+
+def test_reports_of_a_step_before_are_not_this_ones(job: Job) -> None:
+    assert job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base)[0] == 0
+    before = Path(job.outputs()["json"])
+    assert before.exists()
+    job.output.unlink()
+    job.summary.unlink()
+    (job.tmp / "bin").mkdir()
+    (job.tmp / "bin" / "sopsync").write_text("#!/bin/sh\nexit 137\n")
+    (job.tmp / "bin" / "sopsync").chmod(0o755)
+    path = f"{job.tmp / 'bin'}:{os.environ['PATH']}"
+    assert job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base, PATH=path)[0] == 137
+    assert not before.exists()
+    assert not job.summary.exists()
+    assert job.outputs()["changes"] == ""
 
 
 def test_inputs_are_never_code(job: Job) -> None:
