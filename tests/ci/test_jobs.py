@@ -140,6 +140,7 @@ def test_reports_of_a_step_before_are_not_this_ones(job: Job) -> None:
     assert not before.exists()
     assert not job.summary.exists()
     assert job.outputs()["changes"] == ""
+    assert not {"json", "markdown", "sarif", "junit"} & job.outputs().keys(), "no path of what is not there"
 
 
 def test_inputs_are_never_code(job: Job) -> None:

@@ -24,7 +24,7 @@ if [ -s "$out/markdown" ]; then cat "$out/markdown" >>"${GITHUB_STEP_SUMMARY:-/d
 # 2. Outputs: numbers, and paths made here. Of a run that failed nothing is known: no numbers, neither yes nor no.
 # -I, for the checkout must not lend its modules
 python3 -I - "$out" "$code" >>"${GITHUB_OUTPUT:-/dev/null}" <<'PY'
-import json, sys
+import json, os, sys
 out, code = sys.argv[1:]
 try:
     counts = json.load(open(f"{out}/gitlab"))
@@ -36,7 +36,8 @@ for name in ("create", "update", "delete"):
     print(f"{name}={int(counts.get(name, 0)) if code in ('0', '2') else ''}")
 print(f"changes={ {'0': 'false', '2': 'true'}.get(code, '')}")
 for name in ("json", "markdown", "sarif", "junit"):
-    print(f"{name}={out}/{name}")
+    if os.path.exists(f"{out}/{name}"):
+        print(f"{name}={out}/{name}")
 PY
 
 # 3. Changes are what a pull request is for: they fail only where that was asked for.
