@@ -56,6 +56,8 @@ class Job:
         self.tmp.mkdir(exist_ok=True)
         self.output, self.summary = self.tmp / "output", self.tmp / "summary"
         self.base = stage.repo.git("rev-parse", "main")
+        stage.repo.git("clone", "-q", "--bare", ".", tmp / "origin.git")
+        stage.repo.git("remote", "add", "origin", tmp / "origin.git")
 
     def run(self, command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -84,6 +86,7 @@ def job(stage: Stage, tmp_path: Path) -> Job:
 
 
 CONFIG = "conf/sopsync.yaml"
+TARGET = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
 
 
 @pytest.mark.parametrize(("command", "create"), [("diff", "1"), ("plan", "2"), ("check", "0")])
@@ -171,7 +174,7 @@ def test_modules_of_the_checkout_are_never_run(job: Job) -> None:
         job.step("Comment", BODY=job.outputs()["markdown"], COMMENT_AUTHOR=BOT, **hub.environment())
     with forge("gitlab") as hub:
         env = {**hub.environment(), "SOPSYNC_COMMAND": "diff", "SOPSYNC_CONFIG": CONFIG}
-        job.run(["sh", "-c", GITLAB[".sopsync"]["script"][0]], {**env, "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base})
+        job.run(["sh", "-c", GITLAB[".sopsync"]["script"][0]], {**env, **TARGET})
         assert hub.ours()
     assert not (job.stage.repo.path / "pwned").exists()
 
@@ -217,7 +220,7 @@ def test_the_gitlab_script_reports_and_notes(command: str, job: Job) -> None:
             **hub.environment(),
             "SOPSYNC_COMMAND": command,
             "SOPSYNC_CONFIG": CONFIG,
-            "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base,
+            **TARGET,
         }
         code, said = job.run(["sh", "-c", script], env)
         assert code == (0 if command == "check" else 2), said
@@ -235,9 +238,28 @@ def test_the_gitlab_note_is_written_by_the_base_branchs_script(job: Job) -> None
     (script,) = GITLAB[".sopsync"]["script"]
     with forge("gitlab") as hub:
         env = {**hub.environment(), "SOPSYNC_COMMAND": "diff", "SOPSYNC_CONFIG": CONFIG}
-        _, said = job.run(["sh", "-c", script], {**env, "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base})
+        _, said = job.run(["sh", "-c", script], {**env, **TARGET})
     assert "the merge request ran this" not in said
     assert "sopsync comment: made" in said
+
+
+def test_gitlab_goes_by_the_target_branch_as_it_is_now(job: Job) -> None:
+    repo = job.stage.repo
+    repo.git("checkout", "-q", "--detach", "main")
+    repo.write("ci/comment.py", "print('the tip ran this')\n")
+    tip = repo.commit("Stricter")
+    repo.git("push", "-q", "origin", "HEAD:main")
+    repo.checkout("pull-request")
+    (script,) = GITLAB[".sopsync"]["script"]
+    env = {"SOPSYNC_COMMAND": "check", "SOPSYNC_CONFIG": CONFIG, "GITLAB_TOKEN": "x"}
+    env["CI_MERGE_REQUEST_DIFF_BASE_SHA"] = job.base
+    _, said = job.run(["sh", "-c", script], env | TARGET)
+    assert "the tip ran this" in said
+    assert f"Config from `{tip}`" in (repo.path / "comment.md").read_text()
+    (repo.path / "comment.md").unlink()
+    code, _ = job.run(["sh", "-c", script], {**env, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "gone"})
+    assert code == 1
+    assert not (repo.path / "comment.md").exists(), "no rules, so nothing was looked at"
 
 
 def test_gitlab_reports_are_where_the_script_puts_them() -> None:
