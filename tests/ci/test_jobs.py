@@ -243,6 +243,13 @@ def test_the_gitlab_note_is_written_by_the_base_branchs_script(job: Job) -> None
     assert "sopsync comment: made" in said
 
 
+def test_gitlab_refuses_a_misspelt_command(job: Job) -> None:
+    env = {"SOPSYNC_COMMAND": "chekc", "SOPSYNC_CONFIG": CONFIG, **TARGET}
+    (script,) = GITLAB[".sopsync"]["script"]
+    code, said = job.run(["sh", "-c", script], env)
+    assert (code, said.strip()) == (64, "SOPSYNC_COMMAND must be plan, check or diff")
+
+
 def test_gitlab_goes_by_the_target_branch_as_it_is_now(job: Job) -> None:
     repo = job.stage.repo
     repo.git("checkout", "-q", "--detach", "main")
