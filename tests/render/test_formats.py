@@ -172,6 +172,11 @@ def test_a_comment_fits_and_says_what_it_cut(rows: int) -> None:
     assert said.splitlines()[-1].startswith(f"Plan: {rows} create."), "the summary is never cut"
 
 
+def test_a_diff_counts_once() -> None:
+    said = report_markdown(Report("diff", counts={"changed": 1}, summary="Diff: 1 changed."))
+    assert said.count("1 changed") == 1
+
+
 def test_hostile_text_fits_too() -> None:
     """Escaped, one character may become six."""
     row = replace(report("|" * 300).rows[0], by=None)
