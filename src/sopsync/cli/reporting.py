@@ -48,7 +48,7 @@ def _file(text: str) -> tuple[Format, Path]:
 def reported(command: str, wish: Wish, config: str, work: Callable[[], Report], *, output: Path | None = None) -> int:
     """Do the work, hand in its report, and return its exit code. A failure is a report too, except as text.
 
-    `output`: a file that the work is to write. ConfigError, with nothing begun, if that or a report's cannot be written.
+    `output`: a file that the work is to write. ConfigError, with nothing begun, if that or a report cannot be written.
     """
     _check_writable([path for _, path in wish.files] + ([output] if output else []))
     try:

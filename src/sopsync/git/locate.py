@@ -54,7 +54,7 @@ def locate(path: Path, caller: Mapping[str, str]) -> Place:
 def next_index(git: Git, caller: Mapping[str, str]) -> Path | None:
     """The index that the next commit is made from, where a caller names one; None for the repository's own.
 
-    `git commit -a` and `git commit PATH` make it from one of their own, and tell their hooks which (GIT_INDEX_FILE, from
+    `git commit -a` and `git commit PATH` make it from one of their own, and tell hooks which (GIT_INDEX_FILE, from
     the top of the work tree: git(1)). SourceError for one that is not there, which git would take for empty, or that is
     not in the git directory, so another repository's.
     """
