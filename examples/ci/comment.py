@@ -96,12 +96,12 @@ def publish(forge: Forge, ours: Any, body: str) -> str:
 
 
 def main() -> int:
-    body = Path(sys.argv[1]).read_text(encoding="utf-8")
     env = dict(os.environ)
-    if not body.startswith("<!-- sopsync:"):
-        print("sopsync comment: no marker in the first line; nothing was sent")
-        return 0
     try:
+        body = Path(sys.argv[1]).read_text(encoding="utf-8")
+        if not body.startswith("<!-- sopsync:"):
+            print("sopsync comment: no marker in the first line; nothing was sent")
+            return 0
         forge, ours = gitlab(env) if env.get("GITLAB_TOKEN") else github(env)
         print(f"sopsync comment: {publish(forge, ours, body)}")
     except KeyError as error:

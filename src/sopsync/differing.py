@@ -11,7 +11,7 @@ from sopsync import manifest, sops
 from sopsync.compare import compare
 from sopsync.errors import ConfigError, SopsyncError, SourceError
 from sopsync.git import Repository
-from sopsync.meaning import sops_yaml_findings
+from sopsync.meaning import other_options, sops_yaml_findings
 from sopsync.model import Desired, Ref
 from sopsync.provenance import origin_commits
 from sopsync.report import Author, Finding, Report, Row, Severity, finding, problem_count, worst_first
@@ -20,6 +20,8 @@ from sopsync.sops.metadata import Metadata
 from sopsync.sops.tree import Map, Scalar, leaves, pointer
 
 _ACTIONS = ("added", "changed", "re-encrypted", "removed")
+CONFIG_CHANGED = "config-changed"
+"""Rule of a finding that is a change, though of no entry: of where a store is, or of what may be done to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,11 @@ class _Difference:
             return rows
 
     def findings(self) -> Iterator[Finding]:
-        """What a reviewer should look at: who may open files now, and what is no longer encrypted."""
+        """What a reviewer should look at: where stores are now, who may open files, what is no longer encrypted."""
+        if self.before.config and self.after.config:
+            for what in other_options(self.before.config, self.after.config):
+                hint = "it decides where secrets go: review it like code"
+                yield Finding(Severity.WARNING, CONFIG_CHANGED, what, hint, self._config_path, 1)
         for old, new in self._files():
             yield from _opened_to(old.metadata, new, self.after.sealed[new])
             yield from _uncovered(old.root, new, self.after.sealed[new])

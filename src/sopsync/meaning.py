@@ -66,7 +66,7 @@ def config_meaning(
         names = [row.entry for row in rows if row.action == action]
         if names:
             parts.append(f"{len(names)} entr{'y' if len(names) == 1 else 'ies'} {action} ({_some(names)})")
-    parts += _other_options(used, new)
+    parts += other_options(used, new)
     return f"{head}; merging it means: {'; '.join(parts) or 'nothing for the entries there are'}"
 
 
@@ -81,7 +81,7 @@ def rule_changes(
         yield f"{found.path} differs from {source}'s: {found.message}"
 
 
-def _other_options(old: Config, new: Config) -> Iterator[str]:
+def other_options(old: Config, new: Config) -> Iterator[str]:
     """What decides over where entries are, and who may write them, without being part of any."""
     for name in {**old.stores, **new.stores}:
         if name not in new.stores or name not in old.stores:

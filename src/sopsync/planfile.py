@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sopsync import __version__
 from sopsync.apply import Outcome, Status
 from sopsync.change import Action, Change, Plan
-from sopsync.errors import ConfigError, Problem, StalePlan
+from sopsync.errors import ConfigError, Problem, SopsyncError, StalePlan
 from sopsync.model import Ref
 
 _AGAIN = "sopsync plan"
@@ -71,7 +71,7 @@ def save(plan: Plan, path: Path) -> None:
     try:
         path.write_text(saved.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write it: {error.strerror}", where=str(path), hint="name another file") from None
+        raise SopsyncError(f"cannot write it: {error.strerror}", where=str(path), hint="name another file") from None
 
 
 def load(path: Path) -> SavedPlan:

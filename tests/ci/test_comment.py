@@ -99,3 +99,17 @@ def test_nobody_there(hub: Forge, tmp_path: Path) -> None:
 def test_what_is_not_ours_to_send_is_not_sent(hub: Forge, tmp_path: Path) -> None:
     assert "no marker" in comment(hub, "x\n", tmp_path)
     assert hub.asked == []
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_said_and_is_no_failure(
+    hub: Forge, content: bytes | None, tmp_path: Path
+) -> None:
+    at = tmp_path / "comment.md"
+    if content is not None:
+        at.write_bytes(content)
+    env = {"PATH": os.environ["PATH"], **hub.environment()}
+    done = subprocess.run([sys.executable, SCRIPT, at], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "see the summary" in done.stdout
+    assert hub.asked == []

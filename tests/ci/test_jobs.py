@@ -56,6 +56,8 @@ class Job:
         self.tmp.mkdir(exist_ok=True)
         self.output, self.summary = self.tmp / "output", self.tmp / "summary"
         self.base = stage.repo.git("rev-parse", "main")
+        stage.repo.git("clone", "-q", "--bare", ".", tmp / "origin.git")
+        stage.repo.git("remote", "add", "origin", tmp / "origin.git")
 
     def run(self, command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -84,6 +86,7 @@ def job(stage: Stage, tmp_path: Path) -> Job:
 
 
 CONFIG = "conf/sopsync.yaml"
+TARGET = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
 
 
 @pytest.mark.parametrize(("command", "create"), [("diff", "1"), ("plan", "2"), ("check", "0")])
@@ -120,7 +123,27 @@ def test_a_failure_before_anything_could_be_looked_at_is_reported_too(job: Job) 
     assert code == 1
     assert "::error file=nowhere.yaml,title=sopsync%3A error::not in commit" in said
     assert "not in commit" in job.summary.read_text()
+    told = job.outputs()
+    assert told["exit-code"] == "1"
+    assert [told[name] for name in ("changes", "create", "update", "delete")] == [""] * 4, "not those of a clean run"
     assert job.step("sopsync", COMMAND="apply", CONFIG=CONFIG, BASE="")[0] == 64
+
+
+def test_reports_of_a_step_before_are_not_this_ones(job: Job) -> None:
+    assert job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base)[0] == 0
+    before = Path(job.outputs()["json"])
+    assert before.exists()
+    job.output.unlink()
+    job.summary.unlink()
+    (job.tmp / "bin").mkdir()
+    (job.tmp / "bin" / "sopsync").write_text("#!/bin/sh\nexit 137\n")
+    (job.tmp / "bin" / "sopsync").chmod(0o755)
+    path = f"{job.tmp / 'bin'}:{os.environ['PATH']}"
+    assert job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base, PATH=path)[0] == 137
+    assert not before.exists()
+    assert not job.summary.exists()
+    assert job.outputs()["changes"] == ""
+    assert not {"json", "markdown", "sarif", "junit"} & job.outputs().keys(), "no path of what is not there"
 
 
 def test_inputs_are_never_code(job: Job) -> None:
@@ -138,6 +161,22 @@ def test_the_comment_is_made_and_then_edited(job: Job) -> None:
             assert job.step("Comment", **env) == (0, f"sopsync comment: {expected}\n")
         (body,) = hub.ours()
     assert "| + added | `local:e/extra` |" in body
+
+
+def test_modules_of_the_checkout_are_never_run(job: Job) -> None:
+    for name in ("json", "venv", "os", "sys", "urllib", "sopsync"):
+        job.stage.repo.write(f"{name}.py", "open('pwned', 'w').close()\n")
+    _, said = job.step("Install sopsync", INSTALL="--version", GITHUB_PATH=str(job.tmp / "path"))
+    assert (job.tmp / "sopsync-venv" / "bin" / "python3").exists(), said
+    code, said = job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=job.base)
+    assert code == 0, said
+    with forge("github") as hub:
+        job.step("Comment", BODY=job.outputs()["markdown"], COMMENT_AUTHOR=BOT, **hub.environment())
+    with forge("gitlab") as hub:
+        env = {**hub.environment(), "SOPSYNC_COMMAND": "diff", "SOPSYNC_CONFIG": CONFIG}
+        job.run(["sh", "-c", GITLAB[".sopsync"]["script"][0]], {**env, **TARGET})
+        assert hub.ours()
+    assert not (job.stage.repo.path / "pwned").exists()
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -181,7 +220,7 @@ def test_the_gitlab_script_reports_and_notes(command: str, job: Job) -> None:
             **hub.environment(),
             "SOPSYNC_COMMAND": command,
             "SOPSYNC_CONFIG": CONFIG,
-            "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base,
+            **TARGET,
         }
         code, said = job.run(["sh", "-c", script], env)
         assert code == (0 if command == "check" else 2), said
@@ -199,9 +238,35 @@ def test_the_gitlab_note_is_written_by_the_base_branchs_script(job: Job) -> None
     (script,) = GITLAB[".sopsync"]["script"]
     with forge("gitlab") as hub:
         env = {**hub.environment(), "SOPSYNC_COMMAND": "diff", "SOPSYNC_CONFIG": CONFIG}
-        _, said = job.run(["sh", "-c", script], {**env, "CI_MERGE_REQUEST_DIFF_BASE_SHA": job.base})
+        _, said = job.run(["sh", "-c", script], {**env, **TARGET})
     assert "the merge request ran this" not in said
     assert "sopsync comment: made" in said
+
+
+def test_gitlab_refuses_a_misspelt_command(job: Job) -> None:
+    env = {"SOPSYNC_COMMAND": "chekc", "SOPSYNC_CONFIG": CONFIG, **TARGET}
+    (script,) = GITLAB[".sopsync"]["script"]
+    code, said = job.run(["sh", "-c", script], env)
+    assert (code, said.strip()) == (64, "SOPSYNC_COMMAND must be plan, check or diff")
+
+
+def test_gitlab_goes_by_the_target_branch_as_it_is_now(job: Job) -> None:
+    repo = job.stage.repo
+    repo.git("checkout", "-q", "--detach", "main")
+    repo.write("ci/comment.py", "print('the tip ran this')\n")
+    tip = repo.commit("Stricter")
+    repo.git("push", "-q", "origin", "HEAD:main")
+    repo.checkout("pull-request")
+    (script,) = GITLAB[".sopsync"]["script"]
+    env = {"SOPSYNC_COMMAND": "check", "SOPSYNC_CONFIG": CONFIG, "GITLAB_TOKEN": "x"}
+    env["CI_MERGE_REQUEST_DIFF_BASE_SHA"] = job.base
+    _, said = job.run(["sh", "-c", script], env | TARGET)
+    assert "the tip ran this" in said
+    assert f"Config from `{tip}`" in (repo.path / "comment.md").read_text()
+    (repo.path / "comment.md").unlink()
+    code, _ = job.run(["sh", "-c", script], {**env, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "gone"})
+    assert code == 1
+    assert not (repo.path / "comment.md").exists(), "no rules, so nothing was looked at"
 
 
 def test_gitlab_reports_are_where_the_script_puts_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from sopsync.change import Action, Change, Plan
 from sopsync.cli.exits import PRECEDENCE, Exit, of_apply, of_error, of_plan, worst
 from sopsync.errors import ConfigError, Denied, Problem, Refused, StalePlan
 from sopsync.model import Ref
+from tests.support.story import capture
 
 
 def plan(*actions: Action, broken: bool = False) -> Plan:
@@ -73,3 +75,10 @@ def test_the_earlier_in_the_table_wins() -> None:
     for worse, better in pairwise(PRECEDENCE):
         assert worst([better, worse]) is worse
     assert worst([]) is Exit.DONE
+
+
+@pytest.mark.parametrize("form", ["--json", "--format json", "--format=json"])
+def test_a_usage_error_is_json_where_that_was_asked_for(form: str) -> None:
+    code, said = capture(["check", "--staged", "--rev", "main", *form.split()])
+    assert code == Exit.USAGE
+    assert json.loads(said)["problems"][0]["hint"] == "choose one"

@@ -94,6 +94,13 @@ def test_annotations_are_ours_alone_and_at_their_place(text: str, command: str) 
         assert message.startswith(wanted)
 
 
+@pytest.mark.parametrize(("action", "command"), [("delete", "warning"), ("removed", "warning"), ("changed", "notice")])
+def test_what_no_line_is_to_blame_for_is_annotated_too(action: str, command: str) -> None:
+    row = replace(report("x").rows[0], action=action, path="gone.yaml", line=0, store="prod", name="e", reason="")
+    said = commands(render(Report("plan", rows=(row,)), Format.GITHUB))
+    assert said == [(command, {"title": f"sopsync: {action}"}, f"~ {action} prod:e: ~ x")]
+
+
 def test_github_shows_ten_of_a_kind_so_the_tenth_says_how_many_more() -> None:
     said = render(many(0, findings=25), Format.GITHUB)
     found = commands(said)
@@ -163,6 +170,11 @@ def test_a_comment_fits_and_says_what_it_cut(rows: int) -> None:
     assert shown + (int(cut[1]) if cut else 0) == rows
     assert (cut is None) == (rows < 500)
     assert said.splitlines()[-1].startswith(f"Plan: {rows} create."), "the summary is never cut"
+
+
+def test_a_diff_counts_once() -> None:
+    said = report_markdown(Report("diff", counts={"changed": 1}, summary="Diff: 1 changed."))
+    assert said.count("1 changed") == 1
 
 
 def test_hostile_text_fits_too() -> None:

@@ -128,6 +128,25 @@ def test_a_value_that_is_no_longer_encrypted_is_found_also_in_a_renamed_file(sta
     assert "in-clear" not in report["findings"][0]["message"].replace("in clear", ""), "what it says is not told"
 
 
+def test_a_store_that_is_elsewhere_is_a_change_though_no_entry_is_another(stage: Stage) -> None:
+    text = (stage.repo.path / "sopsync.yaml").read_text()
+    moved = text.replace("type: local,", "type: local, path: elsewhere,") + "branch: other\n"
+    assert "elsewhere" in moved
+    stage.repo.write("sopsync.yaml", moved)
+    commit(stage, "Ana", "Move the store")
+    report = diff("main")
+    assert report["rows"] == []
+    assert [(f["severity"], f["rule"], f["path"], f["message"]) for f in report["findings"]] == [
+        ("warning", "config-changed", "sopsync.yaml", "store local is another place, or is reached otherwise"),
+        ("warning", "config-changed", "sopsync.yaml", "other branch"),
+    ]
+    assert capture(["diff", "main", "--detailed-exitcode"])[0] == 2
+    assert diff("main", "--config-from", "main")["findings"] == []
+    stage.repo.write("sopsync.yaml", text + "# a comment\n")
+    commit(stage, "Ana", "And back")
+    assert capture(["diff", "main", "--detailed-exitcode"])[0] == 0
+
+
 def test_a_shallow_clone_says_what_it_cannot_tell(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,33 @@ def test_a_signal_lets_the_write_in_hand_finish(
     assert capture(["plan", "--verify", "-q"]) == (0, "No changes. 4 entries verified by value.\n")
 
 
+def test_a_file_that_cannot_be_written_is_found_before_a_store_is_contacted(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(stage, "local", keys=1)
+    files = [tmp_path / "kept", tmp_path / "new"]
+    files[0].write_text("as it was")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    bad = [str(tmp_path), str(tmp_path / "none" / "x"), str(tmp_path / "loop")]
+    reports = [f"--report=json={path}" for path in (*files, *bad[:2])]
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "__init__", lambda *_, **__: pytest.fail("a store was opened"))
+        code, said = capture(["plan", *reports, "-o", bad[2]])
+    assert code == 1
+    assert [line.partition(": cannot write it: ")[0] for line in said.splitlines()[:-1]] == bad, "all at once"
+    assert said.splitlines()[-1] == "3 problems; no store contacted"
+    assert files[0].read_text() == "as it was"
+    assert not files[1].exists()
+
+
+def test_a_file_that_could_not_be_written_after_all_says_nothing_of_stores(stage: Stage, tmp_path: Path) -> None:
+    start(stage, "local", keys=1)
+    code, said = capture(["plan", "--report=json=/dev/full"])
+    assert code == 1
+    assert "/dev/full: cannot write it" in said
+    assert "no store contacted" not in said
+
+
 def test_two_processes_at_once_end_as_one(stage: Stage) -> None:
     args = [sys.executable, "-m", "sopsync", "apply", "--yes", "-q"]
     both = [subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]

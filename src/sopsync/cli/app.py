@@ -7,6 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         return int(app(args=list(argv), prog_name="sopsync", standalone_mode=False) or 0)
     except SopsyncError as error:
-        _report(error, as_json="--json" in argv)
+        _report(error, as_json=_wants_json(argv))
         return of_error(error)
     except KeyboardInterrupt:
         err(["stopped"])
@@ -77,6 +78,11 @@ def run(argv: Sequence[str]) -> int:
         return Exit.ERROR
     except Exception as error:  # noqa: BLE001 - the last line of defence: a message could quote a secret
         return _unforeseen(error)
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    """Of a command line that may be no good: as far as it can be told."""
+    return "--json" in argv or "--format=json" in argv or ("--format", "json") in pairwise(argv)
 
 
 def _report(error: SopsyncError, *, as_json: bool) -> None:

@@ -20,7 +20,7 @@ def diff(
     config: o.Config = o.CONFIG,
     config_from: o.ConfigFrom = "",
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit 2 if any entry changed.")
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 if any entry changed, or where stores are.")
     ] = False,
     form: o.FormatOption = Format.TEXT,
     json: o.JsonFormat = False,
@@ -33,14 +33,15 @@ def diff(
 
     from sopsync.cli.exits import Exit
     from sopsync.cli.reporting import reported, wished
-    from sopsync.differing import Question, difference
+    from sopsync.differing import CONFIG_CHANGED, Question, difference
     from sopsync.report import Report
 
     ask = Question(repo, rev, base, posixpath.normpath(config), config_from)
 
     def work() -> Report:
         made = difference(ask)
-        pending = detailed_exitcode and made.rows and not made.exit_code
+        changed = made.rows or any(found.rule == CONFIG_CHANGED for found in made.findings)
+        pending = detailed_exitcode and changed and not made.exit_code
         return replace(made, exit_code=int(Exit.PENDING)) if pending else made
 
     return reported("diff", wished(form, json=json, reports=report, quiet=quiet), ask.config_path, work)

@@ -60,7 +60,7 @@ def plan(
             return report_of(made, refused, config=config, config_from=config_from, verbose=verbose, exit_code=code)
 
     wish = wished(form, json=json, reports=report, quiet=quiet, verbose=verbose)
-    code = reported("plan", wish, config, work)
+    code = reported("plan", wish, config, work, output=output)
     if verbose:
         err(costs)
     return code

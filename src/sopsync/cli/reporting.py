@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from sopsync.cli.exits import UsageError
 from sopsync.cli.exits import of_error as exit_of
 from sopsync.cli.output import colour, err, error_lines, out
-from sopsync.errors import ConfigError, SopsyncError
+from sopsync.errors import ConfigError, Problem, SopsyncError
 from sopsync.render.formats import Format, render
 from sopsync.report import Report, of_error
 
@@ -44,8 +45,12 @@ def _file(text: str) -> tuple[Format, Path]:
     return Format(name), Path(path)
 
 
-def reported(command: str, wish: Wish, config: str, work: Callable[[], Report]) -> int:
-    """Do the work, hand in its report, and return its exit code. A failure is a report too, except as text."""
+def reported(command: str, wish: Wish, config: str, work: Callable[[], Report], *, output: Path | None = None) -> int:
+    """Do the work, hand in its report, and return its exit code. A failure is a report too, except as text.
+
+    `output`: a file that the work is to write. ConfigError, with nothing begun, if that or a report cannot be written.
+    """
+    _check_writable([path for _, path in wish.files] + ([output] if output else []))
     try:
         report = work()
     except SopsyncError as error:
@@ -64,9 +69,36 @@ def reported(command: str, wish: Wish, config: str, work: Callable[[], Report]) 
     return report.exit_code
 
 
+def _check_writable(paths: Sequence[Path]) -> None:
+    problems = [
+        Problem(str(path), f"cannot write it: {why}", "name another file")
+        for path in paths
+        if (why := _unwritable(path))
+    ]
+    if problems:
+        raise ConfigError.of(problems)
+
+
+def _unwritable(path: Path) -> str:
+    """Why a file cannot be written, or "". What is there is left as it is, and what is not there is not made."""
+    try:
+        new = not path.exists()
+        if not (new or path.is_file() or path.is_dir()):  # a pipe: to open it is to use it
+            return "" if os.access(path, os.W_OK) else "Permission denied"
+        path.open("ab").close()
+        if new:
+            path.resolve().unlink()  # through a link that led nowhere
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        return getattr(error, "strerror", None) or "it cannot be found"
+    return ""
+
+
 def _write(report: Report, wish: Wish) -> None:
     for form, path in wish.files:
         try:
             path.write_text(render(report, form, verbose=wish.verbose) + "\n", encoding="utf-8")
         except OSError as error:
-            raise ConfigError(f"cannot write it: {error.strerror}", where=str(path), hint="name another file") from None
+            # no ConfigError: by now a store may have been contacted
+            raise SopsyncError(
+                f"cannot write it: {error.strerror}", where=str(path), hint="name another file"
+            ) from None

@@ -51,6 +51,28 @@ def locate(path: Path, caller: Mapping[str, str]) -> Place:
     raise SourceError("the repository has its work tree elsewhere", where=where, hint="name the work tree with --repo")
 
 
+def next_index(git: Git, caller: Mapping[str, str]) -> Path | None:
+    """The index that the next commit is made from, where a caller names one; None for the repository's own.
+
+    `git commit -a` and `git commit PATH` make it from one of their own, and tell hooks which (GIT_INDEX_FILE, from
+    the top of the work tree: git(1)). SourceError for one that is not there, which git would take for empty, or that is
+    not in the git directory, so another repository's.
+    """
+    named = caller.get("GIT_INDEX_FILE", "")
+    if not named:
+        return None
+    own = Path(os.fsdecode(git.must("rev-parse", "--absolute-git-dir").removesuffix(b"\n"))).resolve()
+    found = (git.directory / named).resolve()
+    if found == own / "index":
+        return None
+    where, hint = shown(named), "unset GIT_INDEX_FILE, or name an index of this repository"
+    if not found.is_relative_to(own):
+        raise SourceError("GIT_INDEX_FILE is not in the git directory of this repository", where=where, hint=hint)
+    if not found.is_file():
+        raise SourceError("GIT_INDEX_FILE names no file", where=where, hint=hint)
+    return found
+
+
 def _unreadable(start: Path, where: str, answer: Answer) -> SourceError:
     """Why git will not work here."""
     if any("not a git repository" in line for line in answer.err):

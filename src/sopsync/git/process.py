@@ -13,7 +13,8 @@ from sopsync.errors import SourceError
 
 _KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "GNUPGHOME", "TMPDIR", "SUDO_UID")
 """What git needs of the caller. Everything else is dropped: tokens and keys, and GIT_DIR, GIT_INDEX_FILE,
-GIT_OBJECT_DIRECTORY, GIT_CONFIG_COUNT … which hooks and CI set and which would aim us at another repository."""
+GIT_OBJECT_DIRECTORY, GIT_CONFIG_COUNT … which hooks and CI set and which would aim us at another repository. The one
+exception is `locate.next_index`."""
 
 _SET = {
     "LC_ALL": "C",
@@ -87,9 +88,10 @@ class Answer:
 class Git:
     """Runs git in one directory."""
 
-    def __init__(self, directory: Path, caller: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, caller: Mapping[str, str], *, index: Path | None = None) -> None:
+        """`index`: read this one, and not the repository's own."""
         self.directory = directory
-        self._env = environment(caller)
+        self._env = environment(caller) | ({"GIT_INDEX_FILE": str(index)} if index else {})
 
     def run(self, *args: str | bytes, config: tuple[str, ...] = ()) -> Answer:
         """One command to its end. Never raises for what git says; SourceError if there is no git."""

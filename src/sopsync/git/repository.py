@@ -15,7 +15,7 @@ from typing import Self
 from sopsync.errors import Problem, SourceError
 from sopsync.git.commit import CommitInfo, Header
 from sopsync.git.history import History, Revision
-from sopsync.git.locate import locate
+from sopsync.git.locate import locate, next_index
 from sopsync.git.merges import brought_by
 from sopsync.git.objects import Differ, Object, Objects, TooLarge
 from sopsync.git.process import Git, raw, shown, text
@@ -162,9 +162,11 @@ class Repository:
             return self._trees[commit]
 
     def staged(self) -> Tree:
-        """What the index holds: the next commit. Its `commit` is "". SourceError in the middle of a merge."""
+        """What the index holds: the next commit; in a hook, the one that is being made. Its `commit` is "". SourceError
+        in the middle of a merge."""
         listed = []
-        for record in self._git.must("ls-files", "--stage", "-z").split(b"\0")[:-1]:
+        git = Git(self.base, os.environ, index=next_index(self._git, os.environ))
+        for record in git.must("ls-files", "--stage", "-z").split(b"\0")[:-1]:
             about, _, path = record.partition(b"\t")
             mode, oid, stage = about.split(b" ")
             if stage != b"0":

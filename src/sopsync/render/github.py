@@ -11,6 +11,7 @@ from sopsync.report import Finding, Report, Severity
 SHOWN = 10
 """Annotations of one kind that GitHub shows of one step; the rest would be dropped without a word."""
 _FOUND = ("drift", "orphan", "conflict", "unknown", "unchanged")
+_LOSSES = ("delete", "removed")
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
@@ -31,12 +32,13 @@ def report_github(report: Report) -> str:
 
 
 def _changes(report: Report) -> Iterator[Finding]:
-    """Rows that are no findings, where there is a line to say it at: what changes, beside what made it change."""
+    """Rows that are no findings: what changes, beside what made it change where there is a line that did."""
     for row in report.rows:
-        if row.line and row.action not in _FOUND:
+        if row.action not in _FOUND:
             keys = f": {', '.join(map(str, row.keys))}" if row.keys else ""
             message = f"{row.glyph} {row.action} {row.entry}{keys}" + (f"\n{row.reason}" if row.reason else "")
-            yield Finding(Severity.NOTE, row.action, message, path=row.path, line=row.line)
+            severity = Severity.WARNING if row.action in _LOSSES else Severity.NOTE
+            yield Finding(severity, row.action, message, path=row.path if row.line else "", line=row.line)
 
 
 def _annotation(found: Finding, command: str) -> str:

@@ -125,7 +125,7 @@ def _cut(report: Report, shown: int, dropped: int) -> list[str]:
 
 def _said(report: Report) -> str:
     """What this was made from, and what it does not prove."""
-    parts = [report.summary]  # our own words and numbers
+    parts = [report.summary] if report.command != "diff" else []  # our own words and numbers; diff's are the headline
     if report.config_from:
         parts.append(f"Config from {markdown(report.config_from)}.")
     if report.command == "diff":
