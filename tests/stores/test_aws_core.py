@@ -284,7 +284,7 @@ def ssm() -> Iterator[Opened]:
     opened: list[Clients] = []
 
     def client(environ: Mapping[str, str], **settings: Any) -> Any:
-        opened.append(Clients(AwsSettings(**settings), Context(environ)))
+        opened.append(Clients(AwsSettings(**settings), Context(environ), "ssm"))
         return opened[-1].of("ssm")
 
     yield client
@@ -354,6 +354,42 @@ def test_an_endpoint_of_its_own_is_not_where_roles_are_assumed(cloud: Aws, sent:
     with pytest.raises(exceptions.EndpointConnectionError):
         listed(ssm(environ, endpoint_url=cloud.url, role_arn="arn:aws:iam::123456789012:role/x"))
     assert [call.operation for call in sent] == ["DescribeParameters"]
+
+
+def endpoints(environ: Mapping[str, str], *services: str, own: str = "", **settings: Any) -> list[str]:
+    """Where calls of these services go."""
+    keys = {"AWS_ACCESS_KEY_ID": "AKIA0", "AWS_SECRET_ACCESS_KEY": "-", "AWS_REGION": "eu-west-1"}
+    clients = Clients(AwsSettings(**settings), Context({**keys, **environ}), own)
+    found = [clients.of(service).meta.endpoint_url for service in services]
+    clients.close()
+    return found
+
+
+def test_the_settings_endpoint_is_that_of_the_stores_own_service_alone() -> None:
+    """A VPC endpoint of Parameter Store does not answer for the tagging API."""
+    mine, theirs = "https://vpce-1.ssm.example", "https://tagging.eu-west-1.amazonaws.com"
+    services = ("ssm", "resourcegroupstaggingapi")
+    assert endpoints({}, *services, own="ssm", endpoint_url=mine) == [mine, theirs]
+    everywhere = {"AWS_ENDPOINT_URL": "https://all.example"}
+    assert endpoints(everywhere, *services, own="ssm", endpoint_url=mine) == [mine, "https://all.example"]
+
+
+@pytest.mark.parametrize(
+    ("service", "variable"),
+    [
+        ("ssm", "AWS_ENDPOINT_URL_SSM"),
+        ("secretsmanager", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        ("resourcegroupstaggingapi", "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API"),
+        ("sts", "AWS_ENDPOINT_URL_STS"),
+    ],
+)
+def test_endpoints_have_the_variables_that_aws_names(service: str, variable: str) -> None:
+    """https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html"""
+    environ = {variable: "https://one.example", "AWS_ENDPOINT_URL": "https://all.example"}
+    assert endpoints(environ, service) == ["https://one.example"]
+    (ignored,) = endpoints({**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "True"}, service)
+    assert ignored.endswith(".amazonaws.com")
+    assert endpoints({**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}, service) == ["https://one.example"]
 
 
 def test_no_credentials(cloud: Aws, ssm: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

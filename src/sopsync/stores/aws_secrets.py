@@ -126,4 +126,4 @@ def open_secrets(
 ) -> AwsSecretsStore:
     """A store. Makes no call: credentials and region are asked for at the first one. `made` is told of each new client,
     before it makes a call; `sleep` waits before a call that got no answer is made again."""
-    return AwsSecretsStore(name, settings, Clients(settings, context, made), sleep)
+    return AwsSecretsStore(name, settings, Clients(settings, context, "secretsmanager", made), sleep)

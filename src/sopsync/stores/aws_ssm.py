@@ -289,4 +289,4 @@ def open_ssm(
 ) -> SsmStore:
     """A client. Makes no call: credentials and region are asked for at the first one. `made` is told of every botocore
     client, for whoever has event handlers to register."""
-    return SsmStore(name, settings, Clients(settings, context, made))
+    return SsmStore(name, settings, Clients(settings, context, "ssm", made))
