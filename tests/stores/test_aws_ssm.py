@@ -648,8 +648,9 @@ def test_a_parameter_whose_tags_may_not_be_seen_is_unknown_alone(strict: Aws, ss
     ]
     environ = strict.user(policy, "shut", account=rig.harness.account)
     store = open_ssm("ssm", AwsSsmSettings(type="aws-ssm", rates=FAST), Context(environ))
-    seen = {entry.name: entry for entry in store.survey(dict.fromkeys(names, OTHER.digest)).entries}
+    seen = {entry.name: entry for entry in store.survey(dict.fromkeys([*names, "/shut/b2"], OTHER.digest)).entries}
     store.close()
+    assert seen["/shut/b2"].state is State.ABSENT, "its name only begins like that of the other"
     assert seen["/app/a"].vouched
     assert seen["/shut/b"].state is State.UNKNOWN
     assert "ssm:ListTagsForResource" in seen["/shut/b"].reason

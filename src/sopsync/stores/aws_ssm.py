@@ -280,7 +280,7 @@ class SsmStore:
         """A complete listing is a positive not-found."""
         if not self._rules.legal(name):
             return Observed(name, State.UNKNOWN, reason=self._rules.of_names)
-        hole = next((path for path in found.unknown if name.startswith(path)), None)
+        hole = next((path for path in found.unknown if path.endswith("/") and name.startswith(path)), None)
         return Observed(name, State.UNKNOWN, reason=found.unknown[hole]) if hole else Observed(name, State.ABSENT)
 
 
