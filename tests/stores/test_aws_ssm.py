@@ -132,6 +132,15 @@ def test_strangers_cost_nothing_unless_they_are_asked_for(rig: Rig) -> None:
     assert surveys[0].entries == (Observed(NAME, State.ABSENT),)
 
 
+def test_strangers_that_are_asked_for_cost_a_listing_of_tags_and_a_bound(rig: Rig) -> None:
+    names = [f"/theirs/k{n:03}" for n in range(150)]
+    rig.seed([{"name": name, "value": "canary-x"} for name in names])
+    surveys = []
+    calls = rig.calls(lambda: surveys.append(rig.store.survey(dict.fromkeys(names, STAMP.digest))))
+    assert calls == ["describe_parameters"] * 3 + ["get_resources"] + ["list_tags_for_resource"] * 100
+    assert [entry.owner for entry in surveys[0].entries] == [""] * 150
+
+
 @pytest.mark.usefixtures("short_pages")
 def test_short_and_empty_pages_end_nothing(rig: Rig) -> None:
     wanted = many(rig, 300)
