@@ -134,13 +134,13 @@ class Rig:
     client: Scripted
     clock: Clock = field(default_factory=Clock)
     counted: int = 0
-    api: Any = None
+    rate: float = 8
 
     def call(self, *, again: bool, allow: tuple[str, ...] = ()) -> Any:
-        bucket = Paces({"put": 8}, {"PutParameter": "put"})
-        self.pace = bucket._paces["put"] = pace(self.clock, 8)
+        bucket = Paces({"put": self.rate}, {"PutParameter": "put"})
+        self.pace = bucket._paces["put"] = pace(self.clock, self.rate)
         clients: Any = self.client
-        api = Api("prod", "ssm", clients, paces=bucket, counted=self._count, sleep=self.clock.sleep)
+        api = Api("prod", "ssm", clients, paces=bucket, counted=self._count, sleep=self.clock.sleep, clock=self.clock)
         return api.call("PutParameter", name="/a", again=again, allow=allow)
 
     def _count(self) -> None:
@@ -155,11 +155,24 @@ def test_what_was_throttled_is_made_again_whatever_it_is_and_slows_the_pace() ->
     assert rig.pace._rate < 8
 
 
-def test_throttled_for_ever_is_unavailable() -> None:
-    rig = Rig(Scripted([said("ThrottlingException")] * 99))
+@pytest.mark.parametrize("rate", [0.5, 8, 100])
+def test_throttled_for_ever_is_unavailable_within_a_minute(rate: float) -> None:
+    rig = Rig(Scripted([said("ThrottlingException")] * 999), rate=rate)
+    began = rig.clock.now
     with pytest.raises(Unavailable, match="too many requests"):
         rig.call(again=False)
-    assert rig.client.calls == 11
+    assert rig.clock.now - began <= 60
+    assert rig.client.calls >= 3
+
+
+def test_a_turn_that_comes_too_late_is_not_taken() -> None:
+    clock = Clock()
+    bucket = pace(clock, 0.1)
+    bucket.wait()
+    assert not bucket.wait(within=9)
+    assert clock.slept == []
+    assert bucket.wait(within=11)
+    assert clock.now == pytest.approx(110), "who gave up is not in the queue"
 
 
 @pytest.mark.parametrize("lost", [broken(), said("InternalServerError", 500), said("", 503)])
