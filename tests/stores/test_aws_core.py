@@ -222,7 +222,9 @@ PLACE = Place("prod", "/a", "ssm:PutParameter")
         ("ParameterNotFound", 400, Conflict, "deleted meanwhile"),
         ("InvalidKeyId", 400, Rejected, "look at kms_key"),
         ("ThrottlingException", 400, Unavailable, "rates:"),
-        ("ParameterLimitExceeded", 400, Rejected, "ParameterLimitExceeded"),
+        ("ParameterLimitExceeded", 400, Rejected, "the region is full"),
+        ("ParameterMaxVersionLimitExceeded", 400, Rejected, "label on the oldest"),
+        ("LimitExceededException", 400, Rejected, "quota"),
         ("InternalServerError", 500, Unavailable, "AWS failed"),
         ("", 200, Unavailable, "no code"),
     ],
@@ -232,6 +234,18 @@ def test_codes_become_what_the_reader_can_do(code: str, status: int, kind: type[
     assert type(error) is kind
     assert says in str(error)
     assert error.problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("ParameterLimitExceeded", "ask AWS for a higher quota"),
+        ("ParameterMaxVersionLimitExceeded", "take the label off"),
+        ("LimitExceededException", "ask AWS for a higher quota"),
+    ],
+)
+def test_a_limit_says_what_to_do_about_it(code: str, hint: str) -> None:
+    assert hint in refusal(code, "", 400, PLACE).problems[0].hint
 
 
 def test_a_denial_names_the_action_that_is_missing_and_where() -> None:
