@@ -42,9 +42,13 @@ class AwsSecretsStore:
         self._api = Calls(wire, settings.prefix)
         self._fences = Fences(self._api)
         self._writer = Writer(self._api)
+        self._owners: dict[str, str] = {}
+        """As the last survey had them, less what was written since."""
 
     def survey(self, wanted: Mapping[str, str]) -> Survey:
-        return survey(self._api, self._fences, wanted)
+        found = survey(self._api, self._fences, wanted)
+        self._owners = {entry.name: entry.owner for entry in found.entries if entry.owner}
+        return found
 
     def read(self, name: str, *, expect: Version) -> Payload:
         found = None if misnamed(name, self._api.prefix) else self._api.value(name)
@@ -64,6 +68,7 @@ class AwsSecretsStore:
         tags: Mapping[str, str],
     ) -> Version:
         value = self._checked(name, payload, options, tags)
+        self._owners.pop(name, None)
         if expect is None:
             return self._writer.create(name, value, stamp, options, tags)
         return self._writer.update(name, value, stamp, expect=expect, options=options, tags=tags)
@@ -71,6 +76,7 @@ class AwsSecretsStore:
     def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
         self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
         self._check(name, untaggable(tags), "change tags in the config")
+        self._owners.pop(name, None)
         self._writer.restamp(name, stamp, expect, tags)
 
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
@@ -78,7 +84,7 @@ class AwsSecretsStore:
 
     def _delete(self, name: str, expect: Version) -> None:
         self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
-        self._writer.delete(name, expect, self._window)
+        self._writer.delete(name, expect, self._window, self._owners.get(name))
 
     def history(self, name: str) -> Iterator[PastVersion]:
         entry = None if misnamed(name, self._api.prefix) else self._api.look(name)

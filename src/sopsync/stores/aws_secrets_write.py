@@ -109,12 +109,16 @@ class Writer:
         if entry.turned_back:  # looked at, and found good: what comes after it is no longer what we put last
             self._calls.move(name, PENDING, to=expect, leaving=entry.holder(PENDING))
 
-    def delete(self, name: str, expect: Version, days: int) -> None:
-        """DeleteSecret does not compare. So it is looked at once more when it is done, and what others wrote between
-        the look and the delete is taken back. AWS refuses to delete what has replicas: these go first, at once."""
+    def delete(self, name: str, expect: Version, days: int, owner: str | None) -> None:
+        """`owner`: whose it was, perhaps in a listing that was late; None: not seen.
+
+        DeleteSecret does not compare. So it is looked at once more when it is done, and what others wrote between the
+        look and the delete is taken back. AWS refuses to delete what has replicas: these go first, at once."""
         entry = self._expected(name, expect)
         if entry.deleted:
             raise self._conflict(name, "deleted meanwhile")
+        if owner is not None and entry.owner != owner:
+            raise self._conflict(name, "another owner's by now")
         gone = sorted(entry.replicas.names) if entry.replicas else []
         if gone:
             self._calls.withdraw(name, gone)
