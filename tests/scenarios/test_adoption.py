@@ -69,7 +69,12 @@ def test_a_thousand_live_parameters(stage: Stage, cloud: Aws) -> None:
     equal = f"{total} adopt ({total - OTHER} only stamped, {OTHER} overwritten)"
     assert said == f"Plan: {equal}. {FILES} files decrypted, {total} values read.\n"
     asked = Counter(operation for _, operation in cloud.calls)
-    assert asked == {"DescribeParameters": total // 50, "GetResources": 1, "ListTagsForResource": 100, "GetParameter": total}
+    assert asked == {
+        "DescribeParameters": total // 50,
+        "GetResources": 1,
+        "ListTagsForResource": 100,
+        "GetParameter": total,
+    }
     # 3. What is equal keeps its version.
     cloud.calls.clear()
     assert capture(["apply", "--yes", "-q"]) == (0, f"Applied: {total} adopt.\n")

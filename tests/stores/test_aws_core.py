@@ -136,12 +136,14 @@ class Rig:
     counted: int = 0
     rate: float = 8
 
-    def call(self, *, again: bool, allow: tuple[str, ...] = ()) -> Any:
+    def open(self) -> Api:
         bucket = Paces({"put": self.rate}, {"PutParameter": "put"})
         self.pace = bucket._paces["put"] = pace(self.clock, self.rate)
         clients: Any = self.client
-        api = Api("prod", "ssm", clients, paces=bucket, counted=self._count, sleep=self.clock.sleep, clock=self.clock)
-        return api.call("PutParameter", name="/a", again=again, allow=allow)
+        return Api("prod", "ssm", clients, paces=bucket, counted=self._count, sleep=self.clock.sleep, clock=self.clock)
+
+    def call(self, *, again: bool, allow: tuple[str, ...] = ()) -> Any:
+        return self.open().call("PutParameter", name="/a", again=again, allow=allow)
 
     def _count(self) -> None:
         self.counted += 1
@@ -196,6 +198,17 @@ def test_a_no_is_never_asked_for_twice_and_known_ones_are_answers() -> None:
     with pytest.raises(Rejected):
         rig.call(again=True)
     assert rig.client.calls == 1
+
+
+@pytest.mark.parametrize("token", ["NextToken", "PaginationToken"])
+def test_pages_go_on_until_there_is_no_token_and_stop_where_one_is_repeated(token: str) -> None:
+    rig = Rig(Scripted([{"n": 1, token: "a"}, {"n": 2, token: "b"}, {"n": 3, token: ""}]))
+    pages = rig.open().pages("PutParameter", again=True, by=token)
+    assert [page["n"] for page in pages] == [1, 2, 3]
+    rig = Rig(Scripted([{token: "a"}] * 9))
+    with pytest.raises(Unavailable, match="does not go on"):
+        list(rig.open().pages("PutParameter", again=True, by=token))
+    assert rig.client.calls == 2
 
 
 def test_no_error_carries_what_was_sent() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,28 @@ class Api:
                 if pause is None:
                     raise error.meaning from None
                 self._sleep(pause)
+
+    def pages(
+        self,
+        operation: str,
+        *,
+        name: str = "",
+        again: bool,
+        allow: Collection[str] = (),
+        by: str = "NextToken",
+        **params: Any,
+    ) -> Iterator[Mapping[str, Any]]:
+        """Every page of a listing; one may be empty and have a next one. `by`: what the operation calls that which
+        leads on. Errors as of `call`; Unavailable where the listing leads back to itself."""
+        more: dict[str, Any] = {}
+        while True:
+            page = self.call(operation, name=name, again=again, allow=allow, **params, **more).data
+            yield page
+            if not page.get(by):
+                return
+            if page[by] == more.get(by):
+                raise Place(self.store).unavailable("the listing does not go on")
+            more = {by: page[by]}
 
     def _once(
         self, operation: str, place: Place, allow: Collection[str], params: Mapping[str, Any], until: float

@@ -30,7 +30,7 @@ class Pace:
         self._lock = Lock()
 
     def wait(self, within: float = math.inf) -> bool:
-        """Until the next call may go. False, at once and with no turn taken, if that is in more than `within` seconds."""
+        """Until the next call may go. False, at once and taking no turn, if that is in more than `within` seconds."""
         with self._lock:
             now = self._clock()
             due = max(self._due, now) + 1 / self._rate
