@@ -238,6 +238,7 @@ def test_too_large_for_the_tier_is_said_before_any_call(rig: Rig, tier: str, lim
         (value(), {"type": "String", "kms_key": "alias/x"}, {}, "has no key"),
         (value(), {}, {"sopsync-x": "y"}, "begin with neither"),
         (value(), {}, {"aws:x": "y"}, "begin with neither"),
+        (value(), {}, {"AWS:x": "y"}, "begin with neither"),
         (value(), {}, {"a;b": "y"}, "letters, digits"),
         (value(), {}, {"k" * 129: "y"}, "at most 128"),
         (value(), {}, {f"k{n}": "" for n in range(48)}, "too many tags"),

@@ -19,9 +19,13 @@ from sopsync.stores.aws_secrets_options import impossible
 from sopsync.stores.aws_secrets_payload import Value, from_value, to_value
 from sopsync.stores.aws_secrets_settings import AWS_SECRETS, OPERATIONS, AwsSecretsSettings, rates
 from sopsync.stores.aws_secrets_survey import misnamed, survey
-from sopsync.stores.aws_secrets_write import Writer, untaggable
+from sopsync.stores.aws_secrets_write import Writer
 from sopsync.stores.aws_session import Clients, Context
+from sopsync.stores.aws_tags import untaggable
 from sopsync.stores.base import each
+
+_MOST_TAGS = 28
+"""Tags of git's whose digests fit into one of ours."""
 
 
 class AwsSecretsStore:
@@ -75,7 +79,7 @@ class AwsSecretsStore:
 
     def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
         self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
-        self._check(name, untaggable(tags), "change tags in the config")
+        self._check(name, untaggable(tags, _MOST_TAGS), "change tags in the config")
         self._owners.pop(name, None)
         self._writer.restamp(name, stamp, expect, tags)
 
@@ -104,7 +108,7 @@ class AwsSecretsStore:
         """Says the limit, never the length of what breaks it."""
         self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
         self._check(name, impossible(options), "change it in the config")
-        self._check(name, untaggable(tags), "change tags in the config")
+        self._check(name, untaggable(tags, _MOST_TAGS), "change tags in the config")
         value = to_value(payload)
         if value is None:
             raise self._rejected(name, "not UTF-8 text, and a map here is JSON", "encode it: base64")
