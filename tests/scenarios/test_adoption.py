@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,9 +64,17 @@ def test_a_thousand_live_parameters(stage: Stage, cloud: Aws) -> None:
     assert "sopsync.yaml:8: adopt: true takes it over" in said
     # 2. Asked to, it says of each whether the live value is git's already.
     configure(stage, ", adopt: true", "Take them over")
+    cloud.calls.clear()
     code, said = capture(["plan", "-q"])
     equal = f"{total} adopt ({total - OTHER} only stamped, {OTHER} overwritten)"
     assert said == f"Plan: {equal}. {FILES} files decrypted, {total} values read.\n"
+    asked = Counter(operation for _, operation in cloud.calls)
+    assert asked == {
+        "DescribeParameters": total // 50,
+        "GetResources": 1,
+        "ListTagsForResource": 100,
+        "GetParameter": total,
+    }
     # 3. What is equal keeps its version.
     cloud.calls.clear()
     assert capture(["apply", "--yes", "-q"]) == (0, f"Applied: {total} adopt.\n")

@@ -134,14 +134,16 @@ class Rig:
     client: Scripted
     clock: Clock = field(default_factory=Clock)
     counted: int = 0
-    api: Any = None
+    rate: float = 8
+
+    def open(self) -> Api:
+        bucket = Paces({"put": self.rate}, {"PutParameter": "put"})
+        self.pace = bucket._paces["put"] = pace(self.clock, self.rate)
+        clients: Any = self.client
+        return Api("prod", "ssm", clients, paces=bucket, counted=self._count, sleep=self.clock.sleep, clock=self.clock)
 
     def call(self, *, again: bool, allow: tuple[str, ...] = ()) -> Any:
-        bucket = Paces({"put": 8}, {"PutParameter": "put"})
-        self.pace = bucket._paces["put"] = pace(self.clock, 8)
-        clients: Any = self.client
-        api = Api("prod", "ssm", clients, paces=bucket, counted=self._count, sleep=self.clock.sleep)
-        return api.call("PutParameter", name="/a", again=again, allow=allow)
+        return self.open().call("PutParameter", name="/a", again=again, allow=allow)
 
     def _count(self) -> None:
         self.counted += 1
@@ -155,11 +157,24 @@ def test_what_was_throttled_is_made_again_whatever_it_is_and_slows_the_pace() ->
     assert rig.pace._rate < 8
 
 
-def test_throttled_for_ever_is_unavailable() -> None:
-    rig = Rig(Scripted([said("ThrottlingException")] * 99))
+@pytest.mark.parametrize("rate", [0.5, 8, 100])
+def test_throttled_for_ever_is_unavailable_within_a_minute(rate: float) -> None:
+    rig = Rig(Scripted([said("ThrottlingException")] * 999), rate=rate)
+    began = rig.clock.now
     with pytest.raises(Unavailable, match="too many requests"):
         rig.call(again=False)
-    assert rig.client.calls == 11
+    assert rig.clock.now - began <= 60
+    assert rig.client.calls >= 3
+
+
+def test_a_turn_that_comes_too_late_is_not_taken() -> None:
+    clock = Clock()
+    bucket = pace(clock, 0.1)
+    bucket.wait()
+    assert not bucket.wait(within=9)
+    assert clock.slept == []
+    assert bucket.wait(within=11)
+    assert clock.now == pytest.approx(110), "who gave up is not in the queue"
 
 
 @pytest.mark.parametrize("lost", [broken(), said("InternalServerError", 500), said("", 503)])
@@ -183,6 +198,17 @@ def test_a_no_is_never_asked_for_twice_and_known_ones_are_answers() -> None:
     with pytest.raises(Rejected):
         rig.call(again=True)
     assert rig.client.calls == 1
+
+
+@pytest.mark.parametrize("token", ["NextToken", "PaginationToken"])
+def test_pages_go_on_until_there_is_no_token_and_stop_where_one_is_repeated(token: str) -> None:
+    rig = Rig(Scripted([{"n": 1, token: "a"}, {"n": 2, token: "b"}, {"n": 3, token: ""}]))
+    pages = rig.open().pages("PutParameter", again=True, by=token)
+    assert [page["n"] for page in pages] == [1, 2, 3]
+    rig = Rig(Scripted([{token: "a"}] * 9))
+    with pytest.raises(Unavailable, match="does not go on"):
+        list(rig.open().pages("PutParameter", again=True, by=token))
+    assert rig.client.calls == 2
 
 
 def test_no_error_carries_what_was_sent() -> None:
@@ -209,7 +235,9 @@ PLACE = Place("prod", "/a", "ssm:PutParameter")
         ("ParameterNotFound", 400, Conflict, "deleted meanwhile"),
         ("InvalidKeyId", 400, Rejected, "look at kms_key"),
         ("ThrottlingException", 400, Unavailable, "rates:"),
-        ("ParameterLimitExceeded", 400, Rejected, "ParameterLimitExceeded"),
+        ("ParameterLimitExceeded", 400, Rejected, "the region is full"),
+        ("ParameterMaxVersionLimitExceeded", 400, Rejected, "label on the oldest"),
+        ("LimitExceededException", 400, Rejected, "quota"),
         ("InternalServerError", 500, Unavailable, "AWS failed"),
         ("", 200, Unavailable, "no code"),
     ],
@@ -219,6 +247,18 @@ def test_codes_become_what_the_reader_can_do(code: str, status: int, kind: type[
     assert type(error) is kind
     assert says in str(error)
     assert error.problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("ParameterLimitExceeded", "ask AWS for a higher quota"),
+        ("ParameterMaxVersionLimitExceeded", "take the label off"),
+        ("LimitExceededException", "ask AWS for a higher quota"),
+    ],
+)
+def test_a_limit_says_what_to_do_about_it(code: str, hint: str) -> None:
+    assert hint in refusal(code, "", 400, PLACE).problems[0].hint
 
 
 def test_a_denial_names_the_action_that_is_missing_and_where() -> None:
@@ -284,7 +324,7 @@ def ssm() -> Iterator[Opened]:
     opened: list[Clients] = []
 
     def client(environ: Mapping[str, str], **settings: Any) -> Any:
-        opened.append(Clients(AwsSettings(**settings), Context(environ)))
+        opened.append(Clients(AwsSettings(**settings), Context(environ), "ssm"))
         return opened[-1].of("ssm")
 
     yield client
@@ -354,6 +394,42 @@ def test_an_endpoint_of_its_own_is_not_where_roles_are_assumed(cloud: Aws, sent:
     with pytest.raises(exceptions.EndpointConnectionError):
         listed(ssm(environ, endpoint_url=cloud.url, role_arn="arn:aws:iam::123456789012:role/x"))
     assert [call.operation for call in sent] == ["DescribeParameters"]
+
+
+def endpoints(environ: Mapping[str, str], *services: str, own: str = "", **settings: Any) -> list[str]:
+    """Where calls of these services go."""
+    keys = {"AWS_ACCESS_KEY_ID": "AKIA0", "AWS_SECRET_ACCESS_KEY": "-", "AWS_REGION": "eu-west-1"}
+    clients = Clients(AwsSettings(**settings), Context({**keys, **environ}), own)
+    found = [clients.of(service).meta.endpoint_url for service in services]
+    clients.close()
+    return found
+
+
+def test_the_settings_endpoint_is_that_of_the_stores_own_service_alone() -> None:
+    """A VPC endpoint of Parameter Store does not answer for the tagging API."""
+    mine, theirs = "https://vpce-1.ssm.example", "https://tagging.eu-west-1.amazonaws.com"
+    services = ("ssm", "resourcegroupstaggingapi")
+    assert endpoints({}, *services, own="ssm", endpoint_url=mine) == [mine, theirs]
+    everywhere = {"AWS_ENDPOINT_URL": "https://all.example"}
+    assert endpoints(everywhere, *services, own="ssm", endpoint_url=mine) == [mine, "https://all.example"]
+
+
+@pytest.mark.parametrize(
+    ("service", "variable"),
+    [
+        ("ssm", "AWS_ENDPOINT_URL_SSM"),
+        ("secretsmanager", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        ("resourcegroupstaggingapi", "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API"),
+        ("sts", "AWS_ENDPOINT_URL_STS"),
+    ],
+)
+def test_endpoints_have_the_variables_that_aws_names(service: str, variable: str) -> None:
+    """https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html"""
+    environ = {variable: "https://one.example", "AWS_ENDPOINT_URL": "https://all.example"}
+    assert endpoints(environ, service) == ["https://one.example"]
+    (ignored,) = endpoints({**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "True"}, service)
+    assert ignored.endswith(".amazonaws.com")
+    assert endpoints({**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}, service) == ["https://one.example"]
 
 
 def test_no_credentials(cloud: Aws, ssm: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

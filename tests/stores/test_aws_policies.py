@@ -7,7 +7,7 @@ changed, and one command is run as a user who has just what the command prints f
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from sopsync.stores.aws_secrets_settings import OPERATIONS
+from sopsync.stores.aws_ssm_settings import GROUPS
 from tests.support.aws import REGION, Aws, aws
 from tests.support.story import Stage, capture
 
@@ -106,6 +108,7 @@ Deed = tuple[Callable[[Bench], None], str, list[str]]
 """(what happens before, the role that is then needed, its command)."""
 
 PLAN, VERIFY, APPLY = ["plan", "--sealed"], ["plan", "--verify"], ["apply", "--yes"]
+BLAME = ["blame", "--history"]
 
 
 # -- what happens before
@@ -215,6 +218,7 @@ SSM: dict[tuple[str, str], Deed] = {
     ("SsmListTagged", "tag:GetResources"): (many_rotated, "sealed", PLAN),
     ("SsmReadTags", "ssm:ListTagsForResource"): (rotated, "sealed", PLAN),
     ("SsmRead", "ssm:GetParameter"): (first, "plan", VERIFY),
+    ("SsmRead", "ssm:GetParameterHistory"): (first, "plan", [*BLAME, "s:/app/a"]),
     ("SsmWrite", "ssm:PutParameter"): (edited, "apply", APPLY),
     ("SsmWrite", "ssm:AddTagsToResource"): (tagged, "apply", APPLY),
     ("SsmWrite", "ssm:RemoveTagsFromResource"): (untagged, "apply", APPLY),
@@ -233,6 +237,7 @@ SSM_KEY_ADVANCED: dict[tuple[str, str], Deed] = {
 SECRETS: dict[tuple[str, str], Deed] = {
     ("SecretsList", "secretsmanager:ListSecrets"): (first, "sealed", PLAN),
     ("SecretsLook", "secretsmanager:DescribeSecret"): (edited, "sealed", PLAN),
+    ("SecretsLook", "secretsmanager:ListSecretVersionIds"): (first, "sealed", [*BLAME, "s:app/a"]),
     ("SecretsReadFence", "secretsmanager:GetSecretValue"): (late_mirror, "sealed", PLAN),
     ("SecretsRead", "secretsmanager:GetSecretValue"): (first, "plan", VERIFY),
     ("SecretsWrite", "secretsmanager:CreateSecret"): (edited, "apply", APPLY),
@@ -360,6 +365,14 @@ def test_everything_printed_is_missed_by_somebody(
         prepare(bench)
         printed = {(one["Sid"], action) for one in bench.policy("prune") for action in one["Action"]}
         assert printed == NEEDS[kind][0].keys() | table.keys()
+
+
+@pytest.mark.parametrize(("kind", "operations"), [("aws-ssm", GROUPS), ("aws-secretsmanager", OPERATIONS)])
+def test_every_call_that_a_store_makes_is_some_roles(kind: str, operations: Mapping[str, str]) -> None:
+    """`NEEDS` is just what is printed: the test above."""
+    services = {"aws-ssm": "ssm", "aws-secretsmanager": "secretsmanager"}
+    calls = {f"{'tag' if name == 'GetResources' else services[kind]}:{name}" for name in operations}
+    assert calls <= {action for table in NEEDS[kind] for _, action in table}
 
 
 # -- whose credentials

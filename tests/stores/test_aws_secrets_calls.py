@@ -94,6 +94,24 @@ def test_one_changed_entry_among_ten_thousand(large: Account) -> None:
     }
 
 
+def test_a_fresh_owner_looks_at_nobody_elses(account: Account) -> None:
+    seen = account.harness.open(Wire()).survey({"new/one": DIGEST})
+    assert {entry.name: entry.state for entry in seen.entries}["new/one"] is State.ABSENT
+    assert account.calls() == {"ListSecrets": 1, "DescribeSecret": 1 + 1}, "what is wanted, and the fence"
+
+
+def test_what_is_another_owners_by_now_is_not_deleted(account: Account) -> None:
+    """Nothing that was asked for is ours, so that the rest is as the listing had it."""
+    store = account.harness.open(Wire())
+    seen = next(entry for entry in store.survey({"new/one": DIGEST}).entries if entry.name == "app/00001")
+    tags = [{"Key": "sopsync-o", "Value": "somebody"}]
+    account.harness.outside.aws.tag_resource(SecretId="app/00001", Tags=tags)
+    assert seen.version is not None
+    (refused,) = store.delete({"app/00001": seen.version}).values()
+    assert "another owner" in str(refused)
+    assert account.harness.outside.peek("app/00001") is not None
+
+
 def test_raising_a_fence(account: Account) -> None:
     store = account.harness.open(Wire())
     store.raise_fence(fence("b"), expect=FENCE)
@@ -148,6 +166,13 @@ class TestLate:
         live = harness.outside.peek("app/one")
         assert live is not None
         assert live.same(one("two"))
+
+    def test_whose_the_rest_is_shows_in_what_was_asked_for(self, account: Account) -> None:
+        """Not listed yet, what was asked for is found to be ours: then all of ours is looked at."""
+        account.cloud.lag()
+        reconcile(account.harness.open(Wire()), {"app/new": Want(one("new"), DIGEST)})
+        plan = glance(account.harness.open(Wire()), {"app/new": Want(one("new"), DIGEST)})
+        assert {change.action for change in plan.changes} == {Action.UNCHANGED}, "the rest is deleted once"
 
     def test_a_fence_that_is_late_lets_no_old_commit_pass(self, account: Account) -> None:
         account.cloud.lag()

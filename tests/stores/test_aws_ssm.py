@@ -132,6 +132,15 @@ def test_strangers_cost_nothing_unless_they_are_asked_for(rig: Rig) -> None:
     assert surveys[0].entries == (Observed(NAME, State.ABSENT),)
 
 
+def test_strangers_that_are_asked_for_cost_a_listing_of_tags_and_a_bound(rig: Rig) -> None:
+    names = [f"/theirs/k{n:03}" for n in range(150)]
+    rig.seed([{"name": name, "value": "canary-x"} for name in names])
+    surveys = []
+    calls = rig.calls(lambda: surveys.append(rig.store.survey(dict.fromkeys(names, STAMP.digest))))
+    assert calls == ["describe_parameters"] * 3 + ["get_resources"] + ["list_tags_for_resource"] * 100
+    assert [entry.owner for entry in surveys[0].entries] == [""] * 150
+
+
 @pytest.mark.usefixtures("short_pages")
 def test_short_and_empty_pages_end_nothing(rig: Rig) -> None:
     wanted = many(rig, 300)
@@ -229,6 +238,7 @@ def test_too_large_for_the_tier_is_said_before_any_call(rig: Rig, tier: str, lim
         (value(), {"type": "String", "kms_key": "alias/x"}, {}, "has no key"),
         (value(), {}, {"sopsync-x": "y"}, "begin with neither"),
         (value(), {}, {"aws:x": "y"}, "begin with neither"),
+        (value(), {}, {"AWS:x": "y"}, "begin with neither"),
         (value(), {}, {"a;b": "y"}, "letters, digits"),
         (value(), {}, {"k" * 129: "y"}, "at most 128"),
         (value(), {}, {f"k{n}": "" for n in range(48)}, "too many tags"),
@@ -648,8 +658,9 @@ def test_a_parameter_whose_tags_may_not_be_seen_is_unknown_alone(strict: Aws, ss
     ]
     environ = strict.user(policy, "shut", account=rig.harness.account)
     store = open_ssm("ssm", AwsSsmSettings(type="aws-ssm", rates=FAST), Context(environ))
-    seen = {entry.name: entry for entry in store.survey(dict.fromkeys(names, OTHER.digest)).entries}
+    seen = {entry.name: entry for entry in store.survey(dict.fromkeys([*names, "/shut/b2"], OTHER.digest)).entries}
     store.close()
+    assert seen["/shut/b2"].state is State.ABSENT, "its name only begins like that of the other"
     assert seen["/app/a"].vouched
     assert seen["/shut/b"].state is State.UNKNOWN
     assert "ssm:ListTagsForResource" in seen["/shut/b"].reason

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,9 @@ from sopsync.stores.aws_errors import THROTTLED, Place, refusal, silence
 from sopsync.stores.aws_pace import Paces
 from sopsync.stores.aws_session import Clients
 
-_THROTTLES = 10
-"""How often a call is made again that the server found too fast; with the pace halved each time, about a minute."""
+_PATIENCE = 60.0
+"""Seconds from the first throttling of a call in which it may be made again, whatever the pace has come down to and
+however many threads wait for their turn: a run that is to stop waits for it. Its first turn comes when it comes."""
 _LOST = (0.1, 0.5)
 """Seconds before a call whose answer was lost is made again, where it may be."""
 
@@ -44,6 +46,7 @@ class Api:
         paces: Paces,
         counted: Callable[[], None],
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self._service = service
@@ -51,6 +54,7 @@ class Api:
         self._paces = paces
         self._counted = counted
         self._sleep = sleep
+        self._clock = clock
 
     def call(
         self, operation: str, *, name: str = "", again: bool, allow: Collection[str] = (), **params: Any
@@ -58,27 +62,50 @@ class Api:
         """One operation, such as `PutParameter`. Errors other than the codes in `allow` are raised as the StoreError
         they stand for. `again`: it may be made again when its answer is lost, because that does no harm."""
         place = Place(self.store, name, f"{_PREFIXES.get(self._service, self._service)}:{operation}")
-        throttled, lost = 0, iter(_LOST if again else ())
+        until, lost = math.inf, iter(_LOST if again else ())
         while True:
             try:
-                return self._once(operation, place, allow, params)
+                return self._once(operation, place, allow, params, until)
             except _TooFast:
-                throttled += 1
-                if throttled > _THROTTLES:
-                    raise refusal("Throttling", "", 400, place) from None
+                until = min(until, self._clock() + _PATIENCE)
             except _Lost as error:
                 pause = next(lost, None)
                 if pause is None:
                     raise error.meaning from None
                 self._sleep(pause)
 
-    def _once(self, operation: str, place: Place, allow: Collection[str], params: Mapping[str, Any]) -> Answer:
-        """StoreError, or why it may be worth another try."""
+    def pages(
+        self,
+        operation: str,
+        *,
+        name: str = "",
+        again: bool,
+        allow: Collection[str] = (),
+        by: str = "NextToken",
+        **params: Any,
+    ) -> Iterator[Mapping[str, Any]]:
+        """Every page of a listing; one may be empty and have a next one. `by`: what the operation calls that which
+        leads on. Errors as of `call`; Unavailable where the listing leads back to itself."""
+        more: dict[str, Any] = {}
+        while True:
+            page = self.call(operation, name=name, again=again, allow=allow, **params, **more).data
+            yield page
+            if not page.get(by):
+                return
+            if page[by] == more.get(by):
+                raise Place(self.store).unavailable("the listing does not go on")
+            more = {by: page[by]}
+
+    def _once(
+        self, operation: str, place: Place, allow: Collection[str], params: Mapping[str, Any], until: float
+    ) -> Answer:
+        """StoreError, or why it may be worth another try. `until`: when its turn must have come, by the clock."""
         pace = self._paces.of(operation)
+        if not pace.wait(until - self._clock()):
+            raise refusal("Throttling", "", 400, place)
         try:
             client = self._clients.of(self._service)
             method = getattr(client, xform_name(operation))
-            pace.wait()
             self._counted()
             data = method(**params)
         except ClientError as error:

@@ -27,6 +27,22 @@ _DENIED = frozenset(
 _TAKEN = frozenset({"ParameterAlreadyExists", "ResourceExistsException"})
 _GONE = frozenset({"ParameterNotFound", "ParameterVersionNotFound", "ResourceNotFoundException"})
 _KEY = frozenset({"InvalidKeyId", "DecryptionFailure", "EncryptionFailure", "KMSInvalidStateException"})
+_LIMITS = {
+    "ParameterLimitExceeded": (
+        "the region is full of parameters",
+        "ask AWS for a higher quota, or delete what nobody needs; an advanced tier counts apart",
+    ),
+    "ParameterMaxVersionLimitExceeded": (
+        "a label on the oldest of 100 versions blocks the next one",
+        "take the label off: aws ssm unlabel-parameter-version, as get-parameter-history shows it",
+    ),
+    "LimitExceededException": (
+        "a quota of the account is used up",
+        "ask AWS for a higher quota, or delete what nobody needs: secrets, versions, replicas",
+    ),
+}
+"""https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html and
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
 _OF_KEYS = {
     "secretsmanager:GetSecretValue": "kms:Decrypt",
     "secretsmanager:UpdateSecret": "kms:Decrypt, kms:Encrypt and kms:GenerateDataKey",
@@ -74,6 +90,8 @@ def refusal(code: str, message: str, status: int, place: Place) -> StoreError:
         return place.rejected(
             f"the KMS key cannot be used ({code})", "look at kms_key: is it there, enabled, and ours?"
         )
+    if limit := _LIMITS.get(code):
+        return place.rejected(*limit)
     shown = re.sub(r"[^A-Za-z.]", "", code) or "no code"
     if status >= 500 or not code:
         return place.unavailable(f"AWS failed ({shown})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -28,14 +29,18 @@ class Pace:
         """When the bucket is full again: calls may run ahead of it by a second."""
         self._lock = Lock()
 
-    def wait(self) -> None:
-        """Until the next call may go."""
+    def wait(self, within: float = math.inf) -> bool:
+        """Until the next call may go. False, at once and taking no turn, if that is in more than `within` seconds."""
         with self._lock:
             now = self._clock()
-            self._due = max(self._due, now) + 1 / self._rate
-            early = self._due - now - max(1.0, 1 / self._rate)
+            due = max(self._due, now) + 1 / self._rate
+            early = due - now - max(1.0, 1 / self._rate)
+            if early > within:
+                return False
+            self._due = due
         if early > 0:
             self._sleep(early)
+        return True
 
     def throttled(self) -> None:
         """The server found it too fast."""

@@ -19,9 +19,13 @@ from sopsync.stores.aws_secrets_options import impossible
 from sopsync.stores.aws_secrets_payload import Value, from_value, to_value
 from sopsync.stores.aws_secrets_settings import AWS_SECRETS, OPERATIONS, AwsSecretsSettings, rates
 from sopsync.stores.aws_secrets_survey import misnamed, survey
-from sopsync.stores.aws_secrets_write import Writer, untaggable
+from sopsync.stores.aws_secrets_write import Writer
 from sopsync.stores.aws_session import Clients, Context
+from sopsync.stores.aws_tags import untaggable
 from sopsync.stores.base import each
+
+_MOST_TAGS = 28
+"""Tags of git's whose digests fit into one of ours."""
 
 
 class AwsSecretsStore:
@@ -42,9 +46,13 @@ class AwsSecretsStore:
         self._api = Calls(wire, settings.prefix)
         self._fences = Fences(self._api)
         self._writer = Writer(self._api)
+        self._owners: dict[str, str] = {}
+        """As the last survey had them, less what was written since."""
 
     def survey(self, wanted: Mapping[str, str]) -> Survey:
-        return survey(self._api, self._fences, wanted)
+        found = survey(self._api, self._fences, wanted)
+        self._owners = {entry.name: entry.owner for entry in found.entries if entry.owner}
+        return found
 
     def read(self, name: str, *, expect: Version) -> Payload:
         found = None if misnamed(name, self._api.prefix) else self._api.value(name)
@@ -64,13 +72,15 @@ class AwsSecretsStore:
         tags: Mapping[str, str],
     ) -> Version:
         value = self._checked(name, payload, options, tags)
+        self._owners.pop(name, None)
         if expect is None:
             return self._writer.create(name, value, stamp, options, tags)
         return self._writer.update(name, value, stamp, expect=expect, options=options, tags=tags)
 
     def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
         self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
-        self._check(name, untaggable(tags), "change tags in the config")
+        self._check(name, untaggable(tags, _MOST_TAGS), "change tags in the config")
+        self._owners.pop(name, None)
         self._writer.restamp(name, stamp, expect, tags)
 
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
@@ -78,7 +88,7 @@ class AwsSecretsStore:
 
     def _delete(self, name: str, expect: Version) -> None:
         self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
-        self._writer.delete(name, expect, self._window)
+        self._writer.delete(name, expect, self._window, self._owners.get(name))
 
     def history(self, name: str) -> Iterator[PastVersion]:
         entry = None if misnamed(name, self._api.prefix) else self._api.look(name)
@@ -98,7 +108,7 @@ class AwsSecretsStore:
         """Says the limit, never the length of what breaks it."""
         self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
         self._check(name, impossible(options), "change it in the config")
-        self._check(name, untaggable(tags), "change tags in the config")
+        self._check(name, untaggable(tags, _MOST_TAGS), "change tags in the config")
         value = to_value(payload)
         if value is None:
             raise self._rejected(name, "not UTF-8 text, and a map here is JSON", "encode it: base64")
@@ -126,4 +136,4 @@ def open_secrets(
 ) -> AwsSecretsStore:
     """A store. Makes no call: credentials and region are asked for at the first one. `made` is told of each new client,
     before it makes a call; `sleep` waits before a call that got no answer is made again."""
-    return AwsSecretsStore(name, settings, Clients(settings, context, made), sleep)
+    return AwsSecretsStore(name, settings, Clients(settings, context, "secretsmanager", made), sleep)

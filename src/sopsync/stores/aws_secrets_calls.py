@@ -36,7 +36,7 @@ class Calls:
         params: dict[str, Any] = {"MaxResults": _PAGE, "IncludePlannedDeletion": True}
         if self.prefix:  # a prefix match, and case counts: the same page, `Filters`
             params["Filters"] = [{"Key": "name", "Values": [self.prefix]}]
-        for page in self._pages("ListSecrets", "", params):
+        for page in self._api.pages("ListSecrets", again=True, **params):
             entries = (Entry.of(row, listed=True) for row in page.get("SecretList") or [])
             yield from (entry for entry in entries if entry.name.startswith(self.prefix))
 
@@ -53,12 +53,11 @@ class Calls:
     def versions(self, name: str) -> list[tuple[str, str]]:
         """(id, RFC 3339 of when it was made) of all versions, newest first; none where AWS does not show those of what
         is scheduled for deletion."""
-        params = {"IncludeDeprecated": True, "MaxResults": _PAGE}
-        found = [
-            row
-            for page in self._pages("ListSecretVersionIds", name, params, _BUSY)
-            for row in page.get("Versions") or []
-        ]
+        pages = self._api.pages(
+            "ListSecretVersionIds", name=name, again=True, allow=(_BUSY,), SecretId=name, IncludeDeprecated=True,
+            MaxResults=_PAGE,
+        )  # fmt: skip
+        found = [row for page in pages for row in page.get("Versions") or []]
         # of two that were made at the same moment the current one is the newer
         found.sort(key=lambda row: (row["CreatedDate"], CURRENT in row.get("VersionStages", ())), reverse=True)
         return [(row["VersionId"], row["CreatedDate"].isoformat()) for row in found]
@@ -137,16 +136,6 @@ class Calls:
             what = "deleted meanwhile, or in the hands of another service"
             raise Conflict(what, store=self.store, name=name, hint="plan again")
         return answer
-
-    def _pages(self, operation: str, name: str, params: Mapping[str, Any], *allow: str) -> Iterator[Mapping[str, Any]]:
-        """A page may be empty and have a next one."""
-        given = {**params, "SecretId": name} if name else params
-        while True:
-            page = self._api.call(operation, name=name, again=True, allow=allow, **given).data
-            yield page
-            if not page.get("NextToken"):
-                return
-            given = {**given, "NextToken": page["NextToken"]}
 
 
 def replicas(regions: Mapping[str, str]) -> list[dict[str, str]]:

@@ -26,12 +26,10 @@ from sopsync.stamp import OWNER as OWNER_RULE
 from sopsync.stamp import Origin
 from sopsync.stores.aws_secrets_options import KMS_KEY, REPLICAS, Regions, spellings
 from sopsync.stores.aws_secrets_token import Token
+from sopsync.stores.aws_tags import MAX_VALUE, OURS
 
 OWNER, ORIGIN, STAMP, KEYS, KEY, FENCE, FENCED = (f"sopsync-{letter}" for letter in "opwkqfv")
-OURS = "sopsync-"
 CURRENT, PREVIOUS, PENDING = "AWSCURRENT", "AWSPREVIOUS", "sopsync-pending"
-MAX_VALUE = 256
-"""https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html; keys have at most 128."""
 SHELL = Version("no-value")
 """Stands for the version of a secret that has no value: made by a tool that leaves the value to others."""
 

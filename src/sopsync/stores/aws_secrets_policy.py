@@ -27,7 +27,8 @@ def grants(_store: str, settings: AwsSecretsSettings, routes: Sequence[Route]) -
     yield from at.assume()
     yield at.grant(Role.SEALED, "SecretsList", ["ListSecrets"], ["*"])
     # a closer look, also at what a rule that is no more has left; it tells what the listing tells, only sooner
-    yield at.grant(Role.SEALED, "SecretsLook", ["DescribeSecret"], [_arn(at, f"{settings.prefix}*")])
+    looks = ["DescribeSecret", "ListSecretVersionIds"]
+    yield at.grant(Role.SEALED, "SecretsLook", looks, [_arn(at, f"{settings.prefix}*")])
     # the value of a fence decides when its mirror in the tags is late; of any fence, because a survey shows them all
     yield at.grant(Role.SEALED, "SecretsReadFence", ["GetSecretValue"], [_arn(at, f"{settings.prefix}{FENCES}*")])
     yield at.grant(Role.PLAN, "SecretsRead", ["GetSecretValue"], entries)

@@ -3,8 +3,8 @@
 What is looked at closer, one call each, because a listing may be five minutes late and shows no replicas:
 
 1. every name asked for that the listing does not show as git wants it, names that it does not show at all included;
-2. every entry nobody asked for, of an owner of whom something was asked for (of any owner, where of none was): it may
-   be about to be deleted;
+2. every entry nobody asked for, of an owner of whom something that was asked for is (of any owner, where nothing was):
+   it may be about to be deleted. Where nothing that was asked for is anybody's, it is as listed, and a delete looks;
 3. if there was anything of those, the fences that are listed, and those of the owners seen on the way.
 
 So a plan with nothing to do is the listing alone. What it believes was true minutes ago, and it writes nothing.
@@ -42,15 +42,18 @@ def survey(calls: Calls, fences: Fences, wanted: Mapping[str, str]) -> Survey:
     # the fences of stores with another prefix are no entries, either
     seen = {name: observed(entry) for name, entry in listed.items() if FENCES not in name}
     wrong = {name: why for name in wanted if (why := misnamed(name, calls.prefix))}
-    doubted = _doubted(seen, {name: digest for name, digest in wanted.items() if name not in wrong})
-    if doubted:
-        looks = _Looks(calls)
+    asked = {name: digest for name, digest in wanted.items() if name not in wrong}
+    looks, doubted = _Looks(calls), set[str]()
+    # again, because a look may show whose something is
+    while closer := [name for name in _doubted(seen, asked) if name not in doubted]:
         # a fence that cannot be looked at is not a fence that is not there
-        for name, found in looks.at([*raised, *doubted]).items():
+        for name, found in looks.at(closer if doubted else [*raised, *closer]).items():
             if name in raised:
                 _replace(raised, name, _sure(found))
             else:
                 seen[name] = _shown(name, found)
+        doubted.update(closer)
+    if doubted:
         owners = {seen[name].owner for name in doubted} - {""}
         for name, found in looks.at(fences.owners(owners) - raised.keys()).items():
             _replace(raised, name, _sure(found))
@@ -66,7 +69,7 @@ def _doubted(seen: Mapping[str, Observed], wanted: Mapping[str, str]) -> list[st
     return asked + [
         name
         for name, entry in seen.items()
-        if name not in wanted and entry.owner and (not owners or entry.owner in owners)
+        if name not in wanted and entry.owner and (not wanted or entry.owner in owners)
     ]
 
 

@@ -29,8 +29,6 @@ from sopsync.model import Stamp, Version
 from sopsync.stores.aws_secrets_calls import Calls, replicas
 from sopsync.stores.aws_secrets_entry import (
     CURRENT,
-    MAX_VALUE,
-    OURS,
     PENDING,
     SHELL,
     STAMP,
@@ -41,10 +39,8 @@ from sopsync.stores.aws_secrets_entry import (
 from sopsync.stores.aws_secrets_options import DEFAULT_KEY, KMS_KEY, REPLICAS, regions
 from sopsync.stores.aws_secrets_payload import Value
 from sopsync.stores.aws_secrets_token import NONCES, Token
+from sopsync.stores.aws_tags import MAX_TAGS
 
-_MAX_TAGS, _MAX_OF_GIT, _MAX_KEY = 50, 28, 128
-"""Tags of a secret (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html); tags whose
-digests fit into one of ours; characters of a key."""
 _SHA1 = 40
 
 
@@ -109,12 +105,16 @@ class Writer:
         if entry.turned_back:  # looked at, and found good: what comes after it is no longer what we put last
             self._calls.move(name, PENDING, to=expect, leaving=entry.holder(PENDING))
 
-    def delete(self, name: str, expect: Version, days: int) -> None:
-        """DeleteSecret does not compare. So it is looked at once more when it is done, and what others wrote between
-        the look and the delete is taken back. AWS refuses to delete what has replicas: these go first, at once."""
+    def delete(self, name: str, expect: Version, days: int, owner: str | None) -> None:
+        """`owner`: whose it was, perhaps in a listing that was late; None: not seen.
+
+        DeleteSecret does not compare. So it is looked at once more when it is done, and what others wrote between the
+        look and the delete is taken back. AWS refuses to delete what has replicas: these go first, at once."""
         entry = self._expected(name, expect)
         if entry.deleted:
             raise self._conflict(name, "deleted meanwhile")
+        if owner is not None and entry.owner != owner:
+            raise self._conflict(name, "another owner's by now")
         gone = sorted(entry.replicas.names) if entry.replicas else []
         if gone:
             self._calls.withdraw(name, gone)
@@ -169,8 +169,8 @@ class Writer:
 
     def _room(self, name: str, entry: Entry, said: Tagging) -> None:
         after = ({*entry.tags, *said.put, STAMP}) - {*said.drop}
-        if len(after) > _MAX_TAGS:
-            what = f"too many tags: with others' and sopsync's own there would be more than {_MAX_TAGS}"
+        if len(after) > MAX_TAGS:
+            what = f"too many tags: with others' and sopsync's own there would be more than {MAX_TAGS}"
             raise Rejected(what, store=self._calls.store, name=name, hint="remove some")
 
     def _conflict(self, name: str, what: str) -> StoreError:
@@ -185,19 +185,3 @@ def _key(options: Mapping[str, str]) -> str:
     """As AWS takes it: nothing for its own key."""
     key = options.get(KMS_KEY, "")
     return "" if key in DEFAULT_KEY else key
-
-
-def untaggable(tags: Mapping[str, str]) -> str:
-    """Why these cannot be tags, or "". https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html"""
-    for key, text in tags.items():
-        if key.startswith(OURS) or key.lower().startswith("aws:"):
-            return f"a tag may not begin with {OURS} or aws:"
-        if not 0 < len(key) <= _MAX_KEY or len(text) > MAX_VALUE or not all(map(_legal, key + text)):
-            return (
-                f"a tag is letters, digits, spaces and _.:/=+-@, its key at most {_MAX_KEY}, its value {MAX_VALUE} long"
-            )
-    return f"more than {_MAX_OF_GIT} tags" if len(tags) > _MAX_OF_GIT else ""
-
-
-def _legal(character: str) -> bool:
-    return character.isalpha() or character.isnumeric() or character == " " or character in "_.:/=+-@"

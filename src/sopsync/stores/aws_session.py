@@ -37,11 +37,15 @@ class Context(Protocol):
 class Clients:
     """Clients of one account and region, each made when it is first asked for. Safe to use from several threads.
 
-    `made` is told of every new client, before it makes a call: for whoever has event handlers to register.
+    `own`: the service that the settings' endpoint is of. `made` is told of every new client, before it makes a call:
+    for whoever has event handlers to register.
     """
 
-    def __init__(self, settings: AwsSettings, context: Context, made: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self, settings: AwsSettings, context: Context, own: str, made: Callable[[Any], None] | None = None
+    ) -> None:
         self._settings = settings
+        self._own = own
         self._environ = context.environ
         self._commit = context.commit
         self._made = made or (lambda _client: None)
@@ -98,18 +102,23 @@ class Clients:
         session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # noqa: SLF001
 
     def _client(self, session: Any, service: str, **given: Any) -> Any:
-        """No retries: which call may be made again is decided where it is made. The settings' endpoint is not STS's."""
+        """No retries: which call may be made again is decided where it is made."""
         config = Config(
             **_TIMEOUT, max_pool_connections=THREADS, retries={"total_max_attempts": 1, "mode": "standard"},
-            user_agent_appid="sopsync",
+            user_agent_appid="sopsync", ignore_configured_endpoint_urls=self._unconfigured or None,
         )  # fmt: skip
-        variable = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
-        endpoint = self._environ.get(variable) or self._environ.get("AWS_ENDPOINT_URL") or None
-        if service != "sts" and self._settings.endpoint_url:
-            endpoint = self._settings.endpoint_url
+        endpoint = self._settings.endpoint_url if service == self._own else ""
+        if not endpoint and not self._unconfigured:
+            named = session.get_service_model(service).service_id.upper().replace(" ", "_")
+            endpoint = self._environ.get(f"AWS_ENDPOINT_URL_{named}") or self._environ.get("AWS_ENDPOINT_URL") or ""
         region = self._settings.region or self._environ.get("AWS_REGION") or self._environ.get("AWS_DEFAULT_REGION")
-        given = {"region_name": region or None, "config": config, "endpoint_url": endpoint, **given}
+        given = {"region_name": region or None, "config": config, "endpoint_url": endpoint or None, **given}
         return session.create_client(service, **given)
+
+    @property
+    def _unconfigured(self) -> bool:
+        """Whether endpoints in variables and configuration files are to be ignored."""
+        return self._environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
 
 
 def session_name(commit: str) -> str:

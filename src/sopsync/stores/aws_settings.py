@@ -25,8 +25,9 @@ class AwsSettings(BaseModel):
     external_id: str = Field(default="", max_length=1224, pattern=r"^([\w+=,.@:/-]{2,})?$")
     """What the role's trust policy asks for as `sts:ExternalId`."""
     endpoint_url: str = Field(default="", pattern=r"^(https?://[^?#@\s]+)?$")
-    """Another endpoint, such as a VPC endpoint; omitted: AWS_ENDPOINT_URL_* or the region's own. FIPS and dual-stack
-    endpoints: AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT."""
+    """Another endpoint of the store's own service, such as a VPC endpoint; omitted: AWS_ENDPOINT_URL_* or the region's
+    own. Other services that it calls (STS, tagging) have those. FIPS and dual-stack endpoints: AWS_USE_FIPS_ENDPOINT,
+    AWS_USE_DUALSTACK_ENDPOINT."""
 
     def where(self) -> tuple[str, ...]:
         """The account and region, as far as the config says: two stores that give the same are one place."""

@@ -280,7 +280,7 @@ class SsmStore:
         """A complete listing is a positive not-found."""
         if not self._rules.legal(name):
             return Observed(name, State.UNKNOWN, reason=self._rules.of_names)
-        hole = next((path for path in found.unknown if name.startswith(path)), None)
+        hole = next((path for path in found.unknown if path.endswith("/") and name.startswith(path)), None)
         return Observed(name, State.UNKNOWN, reason=found.unknown[hole]) if hole else Observed(name, State.ABSENT)
 
 
@@ -289,4 +289,4 @@ def open_ssm(
 ) -> SsmStore:
     """A client. Makes no call: credentials and region are asked for at the first one. `made` is told of every botocore
     client, for whoever has event handlers to register."""
-    return SsmStore(name, settings, Clients(settings, context, made))
+    return SsmStore(name, settings, Clients(settings, context, "ssm", made))

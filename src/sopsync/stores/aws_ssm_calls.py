@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sopsync.errors import Unavailable
 from sopsync.stores.aws_api import Answer, Api
 from sopsync.stores.aws_pace import Paces
 from sopsync.stores.aws_session import Clients
@@ -44,7 +43,7 @@ class Calls:
 
     def _described(self, filters: Sequence[Mapping[str, Any]], name: str) -> Iterator[Listed]:
         given: dict[str, Any] = {"ParameterFilters": filters} if filters else {}
-        pages = self._pages("DescribeParameters", name, again=True, MaxResults=_PAGE, **given)
+        pages = self._ssm.pages("DescribeParameters", name=name, again=True, MaxResults=_PAGE, **given)
         return (Listed.of(row) for page in pages for row in page.get("Parameters", ()))
 
     def read(self, name: str) -> tuple[int, str] | None:
@@ -57,8 +56,8 @@ class Calls:
 
     def history(self, name: str) -> list[Listed]:
         """Oldest first. Values that AWS sends along, and would not encrypt, are dropped here."""
-        pages = self._pages(
-            "GetParameterHistory", name, again=True, allow=("ParameterNotFound",), Name=name, WithDecryption=False,
+        pages = self._ssm.pages(
+            "GetParameterHistory", name=name, again=True, allow=("ParameterNotFound",), Name=name, WithDecryption=False,
             MaxResults=_HISTORY,
         )  # fmt: skip
         return [Listed.of(row) for page in pages for row in page.get("Parameters", ())]
@@ -72,17 +71,12 @@ class Calls:
 
     def labelled(self) -> dict[str, Tags]:
         """The tags of every parameter that has a stamp among them: what there was a moment ago, 100 a call."""
-        given: dict[str, Any] = {"ResourceTypeFilters": ["ssm:parameter"], "TagFilters": [{"Key": STAMP}]}
-        found: dict[str, Tags] = {}
-        token = ""
-        while True:
-            more = {"PaginationToken": token} if token else {}
-            page = self._tagging.call("GetResources", again=True, ResourcesPerPage=_RESOURCES, **given, **more).data
-            for row in page.get("ResourceTagMappingList", ()):
-                found[f"/{row['ResourceARN'].partition(':parameter/')[2]}"] = _tags(row.get("Tags", ()))
-            token = page.get("PaginationToken") or ""
-            if not token:
-                return found
+        pages = self._tagging.pages(
+            "GetResources", again=True, by="PaginationToken", ResourcesPerPage=_RESOURCES,
+            ResourceTypeFilters=["ssm:parameter"], TagFilters=[{"Key": STAMP}],
+        )  # fmt: skip
+        rows = (row for page in pages for row in page.get("ResourceTagMappingList", ()))
+        return {f"/{row['ResourceARN'].partition(':parameter/')[2]}": _tags(row.get("Tags", ())) for row in rows}
 
     # -- changing
 
@@ -118,20 +112,6 @@ class Calls:
 
     def close(self) -> None:
         self._clients.close()
-
-    def _pages(
-        self, operation: str, name: str, *, again: bool, allow: Collection[str] = (), **params: Any
-    ) -> Iterator[Mapping[str, Any]]:
-        token = ""
-        while True:
-            more = {"NextToken": token} if token else {}
-            answer = self._ssm.call(operation, name=name, again=again, allow=allow, **params, **more)
-            yield answer.data
-            if token and answer.data.get("NextToken") == token:
-                raise Unavailable("the listing does not go on", store=self.store, hint="retry")
-            token = answer.data.get("NextToken") or ""
-            if not token:
-                return
 
 
 def params(value: str, description: str, **more: Any) -> dict[str, Any]:

@@ -12,19 +12,16 @@ after a delete. It is then younger than the Description of that version, and goe
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sopsync.model import Observed, Stamp, State, Version
+from sopsync.stores.aws_tags import MAX_TAGS, MAX_VALUE, untaggable
 
 STAMP, ORIGIN, KEYS = (f"sopsync-{letter}" for letter in "wpk")
-OURS = "sopsync-"
 MAX_DESCRIPTION = 1024
-MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 128, 256
-"""docs.aws.amazon.com/systems-manager/latest/APIReference/API_Tag.html and API_AddTagsToResource.html"""
 _TIERS = {"standard": "Standard", "advanced": "Advanced", "intelligent": "Intelligent-Tiering"}
 
 Tags = Mapping[str, str]
@@ -172,21 +169,11 @@ def retag(now: Tags, wanted: Tags) -> Retag:
     return Retag((*ours, *([KEYS] if KEYS in now and not wanted else [])), kept)
 
 
-def untaggable(tags: Tags) -> str:
-    """Why these cannot be tags, or ""."""
-    for key, value in tags.items():
-        if key.startswith((OURS, "aws:")):
-            return f"a tag may begin with neither {OURS} nor aws:"
-        if not (0 < len(key) <= MAX_KEY and len(value) <= MAX_VALUE and _legal(key + value)):
-            rule = "letters, digits, spaces and `_.:/=+-@`"
-            return f"a tag is of {rule}, its key at most {MAX_KEY} characters and its value {MAX_VALUE}"
-    if len(tags) > MAX_TAGS - 3 or len(_encode(tags)) > MAX_VALUE:
-        return f"too many tags: {MAX_TAGS - 3} at most, and {MAX_VALUE} characters for all their keys"
-    return ""
-
-
-def _legal(text: str) -> bool:
-    return all(char in "_.:/=+-@" or unicodedata.category(char)[0] in "LNZ" for char in text)
+def unkept(tags: Tags) -> str:
+    """Why these cannot be tags of a parameter, or ""."""
+    if why := untaggable(tags, MAX_TAGS - len((STAMP, ORIGIN, KEYS))):
+        return why
+    return f"too many tags: {MAX_VALUE} characters at most for all their keys" if len(_encode(tags)) > MAX_VALUE else ""
 
 
 def _encode(keys: Collection[str]) -> str:

@@ -30,7 +30,8 @@ def grants(_store: str, settings: AwsSsmSettings, routes: Sequence[Route]) -> It
     # stamps that came later than their version are in tags
     yield Grant(at.holder, Role.SEALED, "SsmListTagged", ("tag:GetResources",), ("*",))
     yield at.grant(Role.SEALED, "SsmReadTags", ["ListTagsForResource"], entries)
-    yield at.grant(Role.PLAN, "SsmRead", ["GetParameter"], entries)
+    # a history has the values of what is a String
+    yield at.grant(Role.PLAN, "SsmRead", ["GetParameter", "GetParameterHistory"], entries)
     yield at.grant(Role.APPLY, "SsmWrite", ["PutParameter", "AddTagsToResource", "RemoveTagsFromResource"], entries)
     yield at.grant(Role.APPLY, "SsmFence", ["PutParameter"], [_arn(at, name) for name in fences | marks])
     yield at.grant(Role.APPLY, "SsmSweepFence", ["DeleteParameters"], [_arn(at, name) for name in fences])

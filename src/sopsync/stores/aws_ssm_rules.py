@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sopsync.errors import Conflict, Rejected
 from sopsync.model import Payload, Traits, Version
-from sopsync.stores.aws_ssm_entry import Listed, untaggable
+from sopsync.stores.aws_ssm_entry import Listed, unkept
 
 SECURE = "SecureString"
 _VALUES = {"tier": ("standard", "advanced", "intelligent"), "type": (SECURE, "String")}
@@ -56,7 +56,7 @@ class Rules:
     def nameable(self, name: str, tags: Mapping[str, str]) -> None:
         if not self.legal(name):
             raise self._rejected(ascii(name)[1:-1], self.of_names, "rename it in the config")
-        if why := untaggable(tags):
+        if why := unkept(tags):
             raise self._rejected(name, why, "change tags in the config")
 
     def same_type(self, live: Listed, options: Mapping[str, str]) -> None:

@@ -7,7 +7,8 @@ are looked up only where the Description does not already vouch for the digest t
 * where there are more, or where tags alone say whose entries are (`layout: chamber`, the mark in `aws_ssm_fence`),
   in one listing of all that have a stamp in a tag, 100 a call. It may be minutes old. What it vouches for is true all
   the same, since a stamp names its version by number and time; what it leaves open is looked up one by one, up to a
-  bound where that could only save opening a value.
+  bound, those first that nothing says are ours. Beyond it, what was stamped while the listing was late costs opening a
+  value, or passes for nobody's until the listing has it: a conflict, or where git says `adopt` one more adoption.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sopsync.stores.aws_ssm_settings import FENCES
 _HANDFUL = 5
 """Entries whose tags are looked up before it is worth a listing of tags."""
 _MOST = 100
-"""Entries of ours looked up one by one: more than that did not all change in the minutes that a listing may be old."""
+"""Entries looked up one by one: more than that are rarely stamped in the minutes that a listing may be old."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -73,8 +74,8 @@ def look_closer(calls: Calls, found: Listing, wanted: Mapping[str, str], *, told
         found.labelled = calls.labelled()
         open_ = list(_open(found, wanted, told=told))
     unowned = [name for name in open_ if not found.observed(name, told=told).owner]
-    ours = [name for name in open_ if name not in set(unowned)]
-    found.tags, failed = each([*unowned, *ours[:_MOST]], calls.tags)
+    ours = [name for name in open_ if found.observed(name, told=told).owner]
+    found.tags, failed = each([*unowned, *ours][:_MOST], calls.tags)
     for name, error in failed.items():
         if not isinstance(error, Denied):
             raise error
