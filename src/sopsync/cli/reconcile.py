@@ -6,6 +6,7 @@ import posixpath
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,10 @@ Listen = Annotated[str, typer.Option(help="With --every: serve /healthz and /met
 Otel = Annotated[bool, typer.Option("--otel", help="Send metrics over OTLP/HTTP, as the OTEL_* variables say.")]
 Hook = Annotated[str, typer.Option(help="POST what changed or went wrong to this https URL.")]
 HookKey = Annotated[Path | None, typer.Option("--webhook-key-file", help="File with the key that signs it.")]
+Audit = Annotated[
+    str,
+    typer.Option("--audit", envvar="SOPSYNC_AUDIT", help="Append an audit line an operation to this file; - prints."),
+]
 
 
 def reconcile(
@@ -72,8 +77,11 @@ def reconcile(
     otel: Otel = False,
     webhook: Hook = "",
     webhook_key_file: HookKey = None,
+    audit: Audit = "",
 ) -> int:
     """Fetch, make the stores agree with git, verify some values, and report in one line."""
+    from sopsync.cli.output import err, out
+    from sopsync.cli.recording import kept
     from sopsync.cli.schedule import (
         CODES,
         Voice,
@@ -99,8 +107,9 @@ def reconcile(
         limits = seconds("--every", every or interval), seconds("--verify-within", verify_within)
         job = Job(where, rev, environment(), CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
-        job = replace(job, interval=limits[0], period=limits[1])
-        voice = Voice(log_format is LogFormat.JSON, f"{part.index}/{part.total}" if part.total > 1 else "")
+        job = replace(job, interval=limits[0], period=limits[1], record=partial(kept, audit))
+        shown = f"{part.index}/{part.total}" if part.total > 1 else ""
+        voice = Voice(log_format is LogFormat.JSON, shown, err if audit == "-" else out)
         index = str(part.index) if part.total > 1 else ""
         export = exporter(index) if otel else None
         telling = Telling(voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, export)

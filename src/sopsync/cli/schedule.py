@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,18 +37,19 @@ Source = Callable[[Event], AbstractContextManager[Path]]
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Writes log lines to standard output. `shard` is named in each run's line, if there is one."""
+    """Writes log lines. `shard` is named in each run's line, if there is one. `write`: where audit lines do not go."""
 
     as_json: bool
     shard: str = ""
+    write: Callable[[Iterable[str]], None] = out
 
     def say(self, result: Result) -> None:
         """A run and its problems."""
-        out(lines(result, as_json=self.as_json, shard=self.shard))
+        self.write(lines(result, as_json=self.as_json, shard=self.shard))
 
     def complain(self, problem: Problem) -> None:
         """What went wrong in telling others."""
-        out([trouble(problem, as_json=self.as_json, at=time.time())])
+        self.write([trouble(problem, as_json=self.as_json, at=time.time())])
 
 
 def check(*, sealed: bool, dry_run: bool, listen: str, every: str, gateway: str) -> None:
