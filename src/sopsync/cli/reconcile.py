@@ -80,7 +80,6 @@ def reconcile(
     audit: Audit = "",
 ) -> int:
     """Fetch, make the stores agree with git, verify some values, and report in one line."""
-    from sopsync.cli.output import err, out
     from sopsync.cli.recording import kept
     from sopsync.cli.schedule import (
         CODES,
@@ -108,9 +107,9 @@ def reconcile(
         job = Job(where, rev, environment(), CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1], record=partial(kept, audit))
-        shown = f"{part.index}/{part.total}" if part.total > 1 else ""
-        voice = Voice(log_format is LogFormat.JSON, shown, err if audit == "-" else out)
+        voice = Voice.of(part, as_json=log_format is LogFormat.JSON, audit=audit)
         index = str(part.index) if part.total > 1 else ""
-        export = exporter(index) if otel else None
-        telling = Telling(voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, export)
+        telling = Telling(
+            voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, exporter(index) if otel else None
+        )
         return until_stopped(job, telling, stay=bool(every))

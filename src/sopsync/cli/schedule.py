@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from sopsync.cli.exits import Exit, UsageError, of_apply, of_error, of_plan
-from sopsync.cli.output import out
+from sopsync.cli.output import err, out
 from sopsync.errors import ConfigError, Problem
 from sopsync.git import Access, Remote, address
 from sopsync.reconcile import source as sources
@@ -42,6 +42,12 @@ class Voice:
     as_json: bool
     shard: str = ""
     write: Callable[[Iterable[str]], None] = out
+
+    @classmethod
+    def of(cls, part: Shard, *, as_json: bool, audit: str) -> Voice:
+        """For a run over `part` whose audit trail goes to `audit`."""
+        shard = f"{part.index}/{part.total}" if part.total > 1 else ""
+        return cls(as_json, shard, err if audit == "-" else out)
 
     def say(self, result: Result) -> None:
         """A run and its problems."""

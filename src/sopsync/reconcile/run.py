@@ -101,9 +101,10 @@ class _Ran:
 
 def run(job: Job, clock: Clock, stop: Event, since: Mapping[str, float]) -> r.Result:
     """One run. `since`: store → seconds since a run that could verify its slice, where there was one."""
-    started, begun = clock.wall(), clock.elapsed()
+    # before the fetch, which may take long: `since` is counted from here, and a run looks back from where it began
+    started, begun, now = clock.wall(), clock.elapsed(), clock.steady()
     try:
-        result = _run(job, clock, stop, since)
+        result = _run(job, now, stop, since)
     except SopsyncError as error:
         result = _failed(job, error)
     except Exception as error:  # noqa: BLE001 - a process that stays up survives a fault; its text could quote a secret
@@ -111,14 +112,13 @@ def run(job: Job, clock: Clock, stop: Event, since: Mapping[str, float]) -> r.Re
     return replace(result, started=started, seconds=clock.elapsed() - begun)
 
 
-def _run(job: Job, clock: Clock, stop: Event, since: Mapping[str, float]) -> r.Result:
+def _run(job: Job, now: float, stop: Event, since: Mapping[str, float]) -> r.Result:
     """1. Fetch, and read the commit. Then, on record if anything may be written, the work."""
     with (
         job.source(stop) as path,
         Session(Ask(path, job.environ, job.rev, job.config, shard=job.shard)) as session,
     ):
         _check_lasting(job, session)
-        now = clock.steady()
         if job.dry or job.record is None:
             return _work(job, session, _Means(now, since, stop))
         with job.record(session.commit, stop) as record:
