@@ -80,36 +80,25 @@ def reconcile(
     audit: Audit = "",
 ) -> int:
     """Fetch, make the stores agree with git, verify some values, and report in one line."""
+    from sopsync.cli import schedule as s
     from sopsync.cli.recording import kept
-    from sopsync.cli.schedule import (
-        CODES,
-        Voice,
-        check,
-        environment,
-        read_webhook,
-        seconds,
-        source,
-        the_shard,
-        token_and_key,
-        until_stopped,
-    )
     from sopsync.reconcile.loop import Telling
     from sopsync.reconcile.otel import exporter
     from sopsync.reconcile.run import Job
 
-    check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
-    part = the_shard(shard)
-    access = token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
-    hook = read_webhook(webhook, webhook_key_file, repo, ref or "")
+    s.check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
+    part = s.the_shard(shard)
+    access = s.token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
+    hook = s.read_webhook(webhook, webhook_key_file, repo, ref or "")
     with ExitStack() as until:
-        where, rev, fleeting = source(repo, ref, storage, access, until)
-        limits = seconds("--every", every or interval), seconds("--verify-within", verify_within)
-        job = Job(where, rev, environment(), CODES, posixpath.normpath(config), part, dry_run, sealed)
+        where, rev, fleeting = s.source(repo, ref, storage, access, until)
+        limits = s.seconds("--every", every or interval), s.seconds("--verify-within", verify_within)
+        job = Job(where, rev, s.environment(), s.CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1], record=partial(kept, audit))
-        voice = Voice.of(part, as_json=log_format is LogFormat.JSON, audit=audit)
+        voice = s.Voice.of(part, as_json=log_format is LogFormat.JSON, audit=audit)
         index = str(part.index) if part.total > 1 else ""
         telling = Telling(
             voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, exporter(index) if otel else None
         )
-        return until_stopped(job, telling, stay=bool(every))
+        return s.until_stopped(job, telling, stay=bool(every))
