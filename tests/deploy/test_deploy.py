@@ -99,7 +99,7 @@ def test_a_fault_is_seen_by_both() -> None:
         ("identity.provider=aws", "provider"),
         ("intervall=5m", "intervall"),
         ("identity.drift.id=", "identity.drift.id is required"),
-        ("webhook.secret=", "webhook.secret is required"),
+        ("webhook.url=https://hooks.example.com/sopsync", "url"),
         ("mode=deployment", "only with mode: cronjob"),
     ],
 )
@@ -161,7 +161,7 @@ def test_the_arguments_are_ones_that_sopsync_takes(helm: Helm, monkeypatch: pyte
         given = command.make_context("reconcile", list(rest)).params
         seen |= {name for name, value in given.items() if value}
     assert {"token_file", "token_command", "ssh_key", "known_hosts", "allowed_signers", "shard", "every"} <= seen
-    assert {"listen", "webhook", "webhook_key_file", "dry_run", "sealed", "pushgateway"} <= seen
+    assert {"listen", "webhook_url_file", "webhook_key_file", "dry_run", "sealed", "pushgateway"} <= seen
 
 
 def test_the_drift_job_cannot_write_and_is_somebody_else(helm: Helm) -> None:

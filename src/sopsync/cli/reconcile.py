@@ -43,7 +43,8 @@ MetricsFile = Annotated[Path | None, typer.Option(help="Write Prometheus metrics
 Gateway = Annotated[str, typer.Option("--pushgateway", help="Push metrics to a Prometheus Pushgateway at this URL.")]
 Listen = Annotated[str, typer.Option(help="With --every: serve /healthz and /metrics at host:port or :port.")]
 Otel = Annotated[bool, typer.Option("--otel", help="Send metrics over OTLP/HTTP, as the OTEL_* variables say.")]
-Hook = Annotated[str, typer.Option(help="POST what changed or went wrong to this https URL.")]
+Hook = Annotated[str, typer.Option(envvar="SOPSYNC_WEBHOOK", help="POST what changed or went wrong to this https URL.")]
+HookFile = Annotated[Path | None, typer.Option("--webhook-url-file", help="File with that URL.")]
 HookKey = Annotated[Path | None, typer.Option("--webhook-key-file", help="File with the key that signs it.")]
 Audit = Annotated[
     str,
@@ -76,6 +77,7 @@ def reconcile(
     pushgateway: Gateway = "",
     otel: Otel = False,
     webhook: Hook = "",
+    webhook_url_file: HookFile = None,
     webhook_key_file: HookKey = None,
     audit: Audit = "",
 ) -> int:
@@ -89,7 +91,7 @@ def reconcile(
     s.check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
     part = s.the_shard(shard)
     access = s.token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
-    hook = s.read_webhook(webhook, webhook_key_file, repo, ref or "")
+    hook = s.read_webhook(webhook, webhook_url_file, webhook_key_file, repo, ref or "")
     with ExitStack() as until:
         where, rev, fleeting = s.source(repo, ref, storage, access, until)
         limits = s.seconds("--every", every or interval), s.seconds("--verify-within", verify_within)

@@ -31,6 +31,7 @@ CODES = Codes(of_apply, lambda plan: of_plan(plan, detailed=True), of_error)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _INDEX = "JOB_COMPLETION_INDEX"
 """What Kubernetes tells each pod of an Indexed Job."""
+_WEBHOOK = "SOPSYNC_WEBHOOK"
 
 Source = Callable[[Event], AbstractContextManager[Path]]
 
@@ -121,16 +122,29 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != VARIABLE}
 
 
-def read_webhook(url: str, key_file: Path | None, repo: str, ref: str) -> Webhook | None:
+def read_webhook(url: str, url_file: Path | None, key_file: Path | None, repo: str, ref: str) -> Webhook | None:
     """The webhook, if there is one. UsageError without a key: an unsigned message is anybody's."""
+    os.environ.pop(_WEBHOOK, None)  # read by now, and no child's business: the URL is often a secret
+    if url and url_file is not None:
+        raise UsageError(
+            f"--webhook (or {_WEBHOOK}) and --webhook-url-file are two ways to one URL", hint="leave one out"
+        )
+    if url_file is not None:
+        url = _contents(url_file, "--webhook-url-file").decode("utf-8", "replace").strip()
+        if not url:
+            raise ConfigError("no URL in it", where=str(url_file), hint="--webhook-url-file")
     if not url:
         return None
     if key_file is None:
         raise UsageError("--webhook is signed, and needs a key", hint="--webhook-key-file FILE")
+    return Webhook.of(url, _contents(key_file, "--webhook-key-file"), repo, ref)
+
+
+def _contents(file: Path, option: str) -> bytes:
     try:
-        return Webhook.of(url, key_file.read_bytes(), repo, ref)
+        return file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(key_file), hint="--webhook-key-file") from None
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(file), hint=option) from None
 
 
 def until_stopped(job: Job, telling: Telling, *, stay: bool) -> int:
