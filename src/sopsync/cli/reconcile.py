@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from contextlib import ExitStack
 from dataclasses import replace
@@ -95,7 +96,7 @@ def reconcile(
     with ExitStack() as until:
         where, rev, fleeting = s.source(repo, ref, storage, access, until)
         limits = s.seconds("--every", every or interval), s.seconds("--verify-within", verify_within)
-        job = Job(where, rev, s.environment(), s.CODES, posixpath.normpath(config), part, dry_run, sealed)
+        job = Job(where, rev, dict(os.environ), s.CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1], record=partial(kept, audit))
         voice = s.Voice.of(part, as_json=log_format is LogFormat.JSON, audit=audit)

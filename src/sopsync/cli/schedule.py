@@ -23,7 +23,7 @@ from sopsync.reconcile.loop import Telling, reconcile
 from sopsync.reconcile.post import check_url
 from sopsync.reconcile.result import Result
 from sopsync.reconcile.run import Codes, Job
-from sopsync.reconcile.token import VARIABLE, token_source
+from sopsync.reconcile.token import token_source
 from sopsync.reconcile.webhook import Webhook
 from sopsync.shard import WHOLE, Shard
 
@@ -115,11 +115,6 @@ def source(
     branch = ref or "main"
     clone = Remote(url, access, sources.storage(storage, os.environ, until), os.environ)
     return sources.remote(clone, branch), f"refs/heads/{branch}", storage is None
-
-
-def environment() -> dict[str, str]:
-    """What stores and keys may know: all but git's token, which is for git's server alone."""
-    return {name: value for name, value in os.environ.items() if name != VARIABLE}
 
 
 def read_webhook(url: str, url_file: Path | None, key_file: Path | None, repo: str, ref: str) -> Webhook | None:
