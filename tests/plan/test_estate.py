@@ -151,7 +151,7 @@ def test_last_applied() -> None:
         Applied(o, c * 40, info(d), ours=True)
         for o, c, d in (("a", "a", "2026-11-01T00:00:00Z"), ("b", "b", "2026-11-26T10:00:00Z"))
     )
-    assert last_applied(shelf("s", [], [old, new]), NOW) == "bbbbbbb 2h ago (+1 owner elsewhere)"
+    assert last_applied(shelf("s", [], [old, new]), NOW) == "bbbbbbb 2h ago (+1 owner at another commit)"
     assert last_applied(shelf("s", [], []), NOW) == "never"
     assert last_applied(Shelf("s", {}, (Applied("a", COMMIT, None, ours=True),)), NOW) == "ccccccc not in this clone"
     assert (
