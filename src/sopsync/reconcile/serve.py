@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +13,17 @@ from sopsync.errors import SourceError
 from sopsync.reconcile.metrics import CONTENT_TYPE
 
 
+def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """(family, address) of a name or an address. No host is every address: of both families, if the system has both."""
+    if not host:
+        return (socket.AF_INET6, ("::", port)) if socket.has_dualstack_ipv6() else (socket.AF_INET, ("", port))
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return family, (str(address[0]), port)
+
+
 @contextmanager
 def serving(listen: str, metrics: Callable[[], str], healthy: Callable[[], bool]) -> Iterator[int]:
-    """Answer at `listen` (`host:port`, or `:port` for every address) until the end; yields the port.
+    """Answer at `listen` (`host:port`, `[::1]:port`, or `:port` for every address) until the end; yields the port.
 
     SourceError if nobody may listen there.
     """
@@ -55,8 +64,14 @@ def serving(listen: str, metrics: Callable[[], str], healthy: Callable[[], bool]
         def handle_error(self, *_args: Any) -> None:
             return
 
+        def server_bind(self) -> None:
+            if not host and self.address_family == socket.AF_INET6:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # every address: IPv4 too
+            super().server_bind()
+
     try:
-        server = Server((host.strip("[]"), int(port)), Handler)
+        Server.address_family, address = _address(host.removeprefix("[").removesuffix("]"), int(port))
+        server = Server(address, Handler)
     except (OSError, ValueError, OverflowError) as error:
         why = getattr(error, "strerror", None) or "not host:port"
         raise SourceError(f"cannot listen: {why}", where=listen, hint="--listen 127.0.0.1:9090, or :9090") from None
