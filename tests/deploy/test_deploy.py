@@ -12,6 +12,8 @@ import typer.main
 import yaml
 
 from sopsync.cli.app import app
+from sopsync.cli.schedule import seconds
+from sopsync.reconcile.slices import look_back
 from tests.deploy.tools import CHART, DEPLOY, Object, faults, helm_in, kustomized, objects, pods, run, weaknesses
 
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").iterdir())
@@ -174,6 +176,14 @@ def test_the_drift_job_cannot_write_and_is_somebody_else(helm: Helm) -> None:
     sealed = named(helm.template("vault"), "CronJob", "acme-drift")
     assert "--sealed" in arguments(sealed)
     assert "SOPS_AGE_KEY_FILE" not in str(sealed), "no keys for who uses none"
+
+
+def test_the_drift_job_reads_a_share_of_the_values_each_time(helm: Helm) -> None:
+    """Each run looks back one and a half intervals: a whole period or more of that is every value."""
+    for things, name in ((helm.template("aws"), "acme-drift"), (kustomized("base"), "sopsync-drift")):
+        given = dict(one.split("=", 1) for one in arguments(named(things, "CronJob", name)) if "=" in one)
+        interval, period = (seconds(option, given[option]) for option in ("--interval", "--verify-within"))
+        assert look_back(interval, None) < period / 4
 
 
 def test_shards_are_an_indexed_job_whose_parts_fail_alone(helm: Helm) -> None:

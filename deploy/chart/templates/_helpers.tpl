@@ -34,7 +34,7 @@ azure.workload.identity/use: "true"
 - --ref={{ $v.repository.ref }}
 - --config={{ $v.repository.config }}
 - --log-format={{ $v.logFormat }}
-- --verify-within={{ $v.verifyWithin }}
+- --verify-within={{ ternary $v.drift.verifyWithin $v.verifyWithin (eq .role "drift") }}
 {{- if eq $v.repository.auth "token" }}
 - --token-file=/var/run/secrets/sopsync/git/token
 - --token-user={{ $v.repository.token.user }}
@@ -58,7 +58,7 @@ azure.workload.identity/use: "true"
 {{- end }}
 {{- if eq .role "drift" }}
 - --dry-run
-- --interval=24h
+- --interval={{ $v.drift.interval }}
 {{- if $v.drift.sealed }}
 - --sealed
 {{- end }}

@@ -51,7 +51,7 @@ def due_lines(estate: Estate, *, by_age: bool) -> Iterator[str]:
 
 
 def last_applied(shelf: Shelf, now: datetime) -> str:
-    """The newest fence; how many others stand at another commit. The time is that of the commit: a fence does not keep one."""
+    """The newest fence; how many others stand at another commit. The time is the commit's: a fence keeps none."""
     if shelf.problem is not None:
         return f"unreachable: {shelf.problem.what}"
     if not shelf.applied:
