@@ -5,8 +5,9 @@
 3. A line that was torn (its writer died) stays, ended by a newline. The next line takes its digest as `prev`, and says
    so (`after_torn`), so that it is on record and covered like any other.
 
-There is no key in it. A line that was changed, removed, put in or moved shows, and so does a missing beginning. Whoever
-may write the file can compute the chain anew, or cut its end: only a digest that was kept elsewhere shows that.
+There is no key in it. A line other than the last that was changed, removed, put in or moved shows, and so does a
+missing beginning. Whoever may write the file can compute the chain anew, change its last line, or cut its end: only a
+digest that was kept elsewhere shows that.
 """
 
 from __future__ import annotations

@@ -7,14 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sopsync.age import later
 from sopsync.change import Action, Change, Plan
 from sopsync.errors import Problem
 from sopsync.git import CommitInfo
 from sopsync.lineage import Told
 from sopsync.model import Ref, State
-
-_DAYS = {"d": 1, "w": 7}
-_MONTHS = {"m": 1, "y": 12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +130,6 @@ def shelf(name: str, changes: Collection[Change], applied: Collection[Applied]) 
         problem = Problem(name, first.reason.split("\n")[0], first.hint)
     dated = sorted(applied, key=lambda one: one.info.date if one.info else "", reverse=True)
     return Shelf(name, counts, tuple(dated), problem)
-
-
-def later(since: datetime, rotate_after: str) -> datetime:
-    """`since` and `90d`, `2w`, `6m` or `1y`. A month after the 31st is the last day of the next."""
-    number, unit = int(rotate_after[:-1]), rotate_after[-1]
-    try:
-        if unit in _DAYS:
-            return since + timedelta(days=number * _DAYS[unit])
-        months = since.month - 1 + number * _MONTHS[unit]
-        first = since.replace(year=since.year + months // 12, month=months % 12 + 1, day=1)
-        length = ((first + timedelta(days=31)).replace(day=1) - first).days
-        return first.replace(day=min(since.day, length))
-    except (OverflowError, ValueError):  # beyond the calendar: never
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def span(of: timedelta) -> str:

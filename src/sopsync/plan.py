@@ -231,6 +231,19 @@ def hold_deletes(changes: tuple[Change, ...], unopened: Collection[str]) -> tupl
     )
 
 
+def hold_for_others(changes: tuple[Change, ...], lacking: Mapping[str, str]) -> tuple[Change, ...]:
+    """A store's deletes wait for its writes, also for those that are another part's: what looks unwanted may be the old
+    name of what is `lacking` (store → its name)."""
+    return tuple(
+        unknown(
+            c, Problem("", f"kept: {lacking[c.ref.store]}, of another part, is not there yet", "run again after that")
+        )
+        if c.action is Action.DELETE and c.ref.store in lacking
+        else c
+        for c in changes
+    )
+
+
 def unknown(change: Change, problem: Problem) -> Change:
     """The change when opening failed: nothing is done to the entry."""
     return replace(change, action=Action.UNKNOWN, reason=problem.what, hint=problem.hint or "retry", ask=None, keys=())

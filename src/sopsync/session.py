@@ -26,7 +26,7 @@ from sopsync.guard import guard
 from sopsync.meaning import rule_changes
 from sopsync.model import Desired, Fence, Ref, Survey
 from sopsync.observe import observe
-from sopsync.plan import Prune, Scope, diff, hold_deletes
+from sopsync.plan import Prune, Scope, diff, hold_deletes, hold_for_others
 from sopsync.provenance import origin_commits
 from sopsync.shard import WHOLE, Shard
 from sopsync.side import find_config
@@ -88,6 +88,7 @@ class Session:
         for ref, want in desired.items():
             wanted[ref.store][ref.name] = want.digest
         surveys: dict[str, Survey | StoreError] = {**closed, **observe(stores, wanted)}
+        lacking = self.ask.shard.lacking(everything, surveys)
         surveys = {name: self.ask.shard.part(name, surveys[name]) for name in self.config.stores if name in surveys}
         fences = {
             Ref(store, owner): fence
@@ -95,7 +96,7 @@ class Session:
             if isinstance(survey, Survey)
             for owner, fence in survey.fences.items()
         }
-        changes = diff(desired, surveys, self._scope(everything, fences))
+        changes = hold_for_others(diff(desired, surveys, self._scope(everything, fences)), lacking)
         if sealed:
             applied = [fence.commit for fence in fences.values()]
             changes = tuple(key_detail(change, self.desired_at, applied) for change in changes)

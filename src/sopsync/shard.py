@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -37,6 +38,17 @@ class Shard:
             return survey
         mine = [e for e in survey.entries if e.state is State.UNKNOWN or self.holds(Ref(store, e.name))]
         return replace(survey, entries=tuple(mine))
+
+    def lacking(self, wanted: Iterable[Ref], surveys: Mapping[str, Survey | StoreError]) -> dict[str, str]:
+        """Store → an entry of another part that is wanted there and not there yet. `surveys`: whole."""
+        there = {
+            Ref(store, entry.name)
+            for store, survey in surveys.items()
+            if isinstance(survey, Survey)
+            for entry in survey.entries
+            if entry.state is State.PRESENT
+        }
+        return {ref.store: ref.name for ref in wanted if not self.holds(ref) and ref not in there}
 
     def thresholds(self, whole: Thresholds) -> Thresholds:
         """What is too much for a part: the same share, of a number that is smaller by as much."""

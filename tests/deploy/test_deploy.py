@@ -12,6 +12,8 @@ import typer.main
 import yaml
 
 from sopsync.cli.app import app
+from sopsync.cli.schedule import seconds
+from sopsync.reconcile.slices import look_back
 from tests.deploy.tools import CHART, DEPLOY, Object, faults, helm_in, kustomized, objects, pods, run, weaknesses
 
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").iterdir())
@@ -99,7 +101,7 @@ def test_a_fault_is_seen_by_both() -> None:
         ("identity.provider=aws", "provider"),
         ("intervall=5m", "intervall"),
         ("identity.drift.id=", "identity.drift.id is required"),
-        ("webhook.secret=", "webhook.secret is required"),
+        ("webhook.url=https://hooks.example.com/sopsync", "url"),
         ("mode=deployment", "only with mode: cronjob"),
     ],
 )
@@ -161,7 +163,7 @@ def test_the_arguments_are_ones_that_sopsync_takes(helm: Helm, monkeypatch: pyte
         given = command.make_context("reconcile", list(rest)).params
         seen |= {name for name, value in given.items() if value}
     assert {"token_file", "token_command", "ssh_key", "known_hosts", "allowed_signers", "shard", "every"} <= seen
-    assert {"listen", "webhook", "webhook_key_file", "dry_run", "sealed", "pushgateway"} <= seen
+    assert {"listen", "webhook_url_file", "webhook_key_file", "dry_run", "sealed", "pushgateway"} <= seen
 
 
 def test_the_drift_job_cannot_write_and_is_somebody_else(helm: Helm) -> None:
@@ -174,6 +176,14 @@ def test_the_drift_job_cannot_write_and_is_somebody_else(helm: Helm) -> None:
     sealed = named(helm.template("vault"), "CronJob", "acme-drift")
     assert "--sealed" in arguments(sealed)
     assert "SOPS_AGE_KEY_FILE" not in str(sealed), "no keys for who uses none"
+
+
+def test_the_drift_job_reads_a_share_of_the_values_each_time(helm: Helm) -> None:
+    """Each run looks back one and a half intervals: a whole period or more of that is every value."""
+    for things, name in ((helm.template("aws"), "acme-drift"), (kustomized("base"), "sopsync-drift")):
+        given = dict(one.split("=", 1) for one in arguments(named(things, "CronJob", name)) if "=" in one)
+        interval, period = (seconds(option, given[option]) for option in ("--interval", "--verify-within"))
+        assert look_back(interval, None) < period / 4
 
 
 def test_shards_are_an_indexed_job_whose_parts_fail_alone(helm: Helm) -> None:

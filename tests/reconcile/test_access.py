@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sopsync.stores.local import LocalStore
 from tests.reconcile.things import reconciled, remote
 from tests.support import leaks
 from tests.support.githttp import GitServer, git_server
@@ -93,6 +95,26 @@ def test_the_token_is_in_no_argument_environment_or_file(
     leaks.assert_clean(notes, [TOKEN])
     leaks.assert_clean(kept, [TOKEN])
     assert not (tmp_path / ".git-credentials").exists()
+
+
+@pytest.mark.parametrize("by", ["variable", "file"])
+def test_whoever_a_run_starts_does_not_see_the_token(
+    by: str, acme: Stage, forge: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what an SDK starts with the environment of this process, and where the variable was not needed."""
+    held, seen, survey = tmp_path / "token", [], LocalStore.survey
+    held.write_text(TOKEN)
+
+    def starting(self: LocalStore, *args: Any) -> Any:
+        seen.append(subprocess.run(["env"], capture_output=True, text=True, check=True).stdout)
+        return survey(self, *args)
+
+    monkeypatch.setattr(LocalStore, "survey", starting)
+    monkeypatch.setenv("SOPSYNC_GIT_TOKEN", TOKEN)
+    more = ("--token-file", str(held)) if by == "file" else ()
+    assert reconciled("--repo", f"{forge.url}/forge.git", *more)[0] == 0
+    assert seen
+    assert not [one for one in seen if TOKEN in one or "SOPSYNC_GIT_TOKEN" in one]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from sopsync.errors import SourceError
 from sopsync.reconcile.metrics import CONTENT_TYPE, COUNTERS, GAUGES, Totals, recall, render
 from sopsync.reconcile.result import Result
+from sopsync.reconcile.serve import serving
 from tests.reconcile.clocks import START, Hands, Process, job, nothing
 from tests.reconcile.things import reconciled, samples
 from tests.support.servers import free_port
@@ -175,3 +177,17 @@ def test_a_gateway_keeps_the_last_success_and_tells_jobs_apart(acme: Stage) -> N
     assert code == 0
     assert "did not take the metrics: Connection refused" in said
     assert capture(["reconcile", "--pushgateway", "ftp://x"])[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("listen", "reached"), [("[::1]:0", ["[::1]"]), ("127.0.0.1:0", ["127.0.0.1"]), (":0", ["127.0.0.1", "[::1]"])]
+)
+def test_it_listens_to_both_families(listen: str, reached: list[str]) -> None:
+    if not socket.has_dualstack_ipv6():
+        reached = [host for host in reached if host != "[::1]"]
+        if not reached:
+            pytest.skip("this system has no IPv6")
+    with serving(listen, lambda: "", lambda: True) as port:
+        for host in reached:
+            with urllib.request.urlopen(f"http://{host}:{port}/healthz", timeout=10) as answer:
+                assert answer.read() == b"ok\n"

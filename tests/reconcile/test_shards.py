@@ -84,6 +84,23 @@ def test_a_part_deletes_its_own_and_nobody_elses(many: Stage) -> None:
     assert many.do_live(["api/k0000", "value=canary-0"]) == "value: as told"
 
 
+def test_a_part_keeps_the_old_until_the_others_have_written_the_new(many: Stage) -> None:
+    """Every key is renamed: it has a new entry, in one part or another, and an old one that is unwanted."""
+    many.do_write(["sopsync.yaml"], [*config(many, target=", prune: true"), "thresholds: {deletes: {share: 1}}"])
+    many.do_commit(["Prune"])
+    reconciled()
+    many.do_put(["api.yaml", *(f"n{i:04}=canary-{i}" for i in range(24))])
+    many.do_unset(["api.yaml", *(f"k{i:04}" for i in range(24))])
+    many.do_commit(["Rename"])
+    for index in range(N):
+        code, line, problems = reconciled("--shard", f"{index}/{N}")
+        last = index == N - 1
+        assert (code, bool(line["deleted"]), bool(line["unknown"])) == ((0, True, False) if last else (3, False, True))
+        assert last or any("kept: " in problem["what"] for problem in problems)
+    assert [reconciled("--shard", f"{index}/{N}")[0] for index in range(N)] == [0] * N
+    assert all(many.do_live([f"api/k{i:04}"]) == "nothing" for i in range(24))
+
+
 def test_the_fence_holds_for_parts_too(many: Stage) -> None:
     old = many.repo.head()
     many.do_put(["api.yaml", "k0000=canary-new"])

@@ -6,13 +6,18 @@ import contextlib
 import random
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopsync.model import Payload, Ref, Secret
 from sopsync.reconcile.slices import due, look_back
+from sopsync.reconcile.source import here
 from sopsync.stores.local_payload import pack
+from tests.reconcile.clocks import Hands, Process, job, nothing
 from tests.reconcile.things import reconciled
 from tests.stores.local_harness import SEALER
 from tests.support.story import Stage
@@ -76,3 +81,27 @@ def test_a_value_under_a_stamp_that_still_vouches_is_found_by_the_slice(acme: St
     assert reconciled("--verify-within", "0")[1]["drift"] == 0
     code, line, (problem,) = reconciled("--verify-within", "1h", "--interval", "1h")
     assert (code, line["drift"], line["verified"], problem["where"]) == (0, 1, 4, "s:api/k0001")
+
+
+def test_no_moment_falls_between_two_runs_however_long_a_fetch_takes(
+    acme: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run looks back over begins where the run before it ended looking."""
+    hands, fetches = Hands(), iter([1, 60, 1, 90, 2, 1])
+    windows: dict[float, float] = {}
+
+    def looked(ref: Ref, *, now: float, back: float, period: float) -> bool:
+        windows[now] = now - back
+        return due(ref, now=now, back=back, period=period)
+
+    @contextlib.contextmanager
+    def slow(stop: Event) -> Iterator[Path]:
+        hands.pass_(next(fetches))
+        with here(acme.repo.path)(stop) as path:
+            yield path
+
+    monkeypatch.setattr("sopsync.reconcile.run.due", looked)
+    Process(job(acme, source=slow, period=DAY), hands, [nothing] * 5)
+    ends = list(windows)
+    assert len(ends) == 5  # the first run has nothing to verify
+    assert [windows[end] for end in ends[1:]] == pytest.approx(ends[:-1], rel=0, abs=0.001)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -194,3 +195,24 @@ def test_a_body_is_bounded() -> None:
 def test_what_is_not_safe_is_refused(url: str, key_: bytes, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Webhook.of(url, key_, "r", "main")
+
+
+def test_a_url_that_is_a_secret_comes_by_file_or_variable_and_no_child_sees_it(
+    acme: Stage, receiver: Receiver, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "url"
+    file.write_text(receiver.url + "\n")
+    assert reconciled("--webhook-url-file", str(file), "--webhook-key-file", key)[0] == 0
+    assert len(receiver.told()) == 1
+    acme.do_put(["api.yaml", "more=canary-more"])
+    acme.do_commit(["More"])
+    monkeypatch.setenv("SOPSYNC_WEBHOOK", receiver.url)
+    assert reconciled("--webhook-key-file", key)[0] == 0
+    assert len(receiver.told()) == 2
+    assert "SOPSYNC_WEBHOOK" not in os.environ
+    code, said = capture(["reconcile", "--webhook", receiver.url, "--webhook-url-file", str(file)])
+    assert (code, "two ways to one URL" in said) == (64, True)
+    for wrong in (tmp_path / "none", tmp_path / "empty"):
+        (tmp_path / "empty").touch()
+        code, said = capture(["reconcile", "--webhook-url-file", str(wrong), "--webhook-key-file", key])
+        assert (code, "hint: --webhook-url-file" in said) == (1, True)

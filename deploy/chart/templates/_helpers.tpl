@@ -34,7 +34,7 @@ azure.workload.identity/use: "true"
 - --ref={{ $v.repository.ref }}
 - --config={{ $v.repository.config }}
 - --log-format={{ $v.logFormat }}
-- --verify-within={{ $v.verifyWithin }}
+- --verify-within={{ ternary $v.drift.verifyWithin $v.verifyWithin (eq .role "drift") }}
 {{- if eq $v.repository.auth "token" }}
 - --token-file=/var/run/secrets/sopsync/git/token
 - --token-user={{ $v.repository.token.user }}
@@ -49,8 +49,8 @@ azure.workload.identity/use: "true"
 - --require-signed
 - --allowed-signers=/etc/sopsync/signers/{{ $v.repository.allowedSigners.key }}
 {{- end }}
-{{- if $v.webhook.url }}
-- --webhook={{ $v.webhook.url }}
+{{- if $v.webhook.secret }}
+- --webhook-url-file=/var/run/secrets/sopsync/webhook/url
 - --webhook-key-file=/var/run/secrets/sopsync/webhook/key
 {{- end }}
 {{- with $v.pushgateway }}
@@ -58,7 +58,7 @@ azure.workload.identity/use: "true"
 {{- end }}
 {{- if eq .role "drift" }}
 - --dry-run
-- --interval=24h
+- --interval={{ $v.drift.interval }}
 {{- if $v.drift.sealed }}
 - --sealed
 {{- end }}
@@ -137,7 +137,7 @@ containers:
       {{- if $keys }}
       - {name: age, mountPath: /var/run/secrets/sopsync/age, readOnly: true}
       {{- end }}
-      {{- if $v.webhook.url }}
+      {{- if $v.webhook.secret }}
       - {name: webhook, mountPath: /var/run/secrets/sopsync/webhook, readOnly: true}
       {{- end }}
       {{- if eq $v.identity.provider "vault" }}
@@ -173,12 +173,12 @@ volumes:
       defaultMode: 0440
       items: [{key: {{ $v.age.key }}, path: keys.txt}]
   {{- end }}
-  {{- if $v.webhook.url }}
+  {{- if $v.webhook.secret }}
   - name: webhook
     secret:
-      secretName: {{ required "webhook.secret is required for webhook.url" $v.webhook.secret }}
+      secretName: {{ $v.webhook.secret }}
       defaultMode: 0440
-      items: [{key: {{ $v.webhook.key }}, path: key}]
+      items: [{key: {{ $v.webhook.urlKey }}, path: url}, {key: {{ $v.webhook.key }}, path: key}]
   {{- end }}
   {{- if eq $v.identity.provider "vault" }}
   - name: vault

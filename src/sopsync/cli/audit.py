@@ -25,7 +25,10 @@ def verify(
     head: Annotated[str, typer.Option("--head", help="The digest of a line, kept elsewhere, that must be there.")] = "",
     json: o.Json = False,
 ) -> int:
-    """Check the chain: a line changed, removed, put in or torn is named. A cut end shows only against --head."""
+    """Check the chain: a line other than the last that was changed, removed or put in is named, and a torn one.
+
+    Whether its end was cut off or its last line changed, only --head tells.
+    """
     from sopsync.audit import look_through
     from sopsync.cli.exits import Exit, UsageError
     from sopsync.cli.output import err, out

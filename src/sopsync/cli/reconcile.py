@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +44,13 @@ MetricsFile = Annotated[Path | None, typer.Option(help="Write Prometheus metrics
 Gateway = Annotated[str, typer.Option("--pushgateway", help="Push metrics to a Prometheus Pushgateway at this URL.")]
 Listen = Annotated[str, typer.Option(help="With --every: serve /healthz and /metrics at host:port or :port.")]
 Otel = Annotated[bool, typer.Option("--otel", help="Send metrics over OTLP/HTTP, as the OTEL_* variables say.")]
-Hook = Annotated[str, typer.Option(help="POST what changed or went wrong to this https URL.")]
+Hook = Annotated[str, typer.Option(envvar="SOPSYNC_WEBHOOK", help="POST what changed or went wrong to this https URL.")]
+HookFile = Annotated[Path | None, typer.Option("--webhook-url-file", help="File with that URL.")]
 HookKey = Annotated[Path | None, typer.Option("--webhook-key-file", help="File with the key that signs it.")]
+Audit = Annotated[
+    str,
+    typer.Option("--audit", envvar="SOPSYNC_AUDIT", help="Append an audit line an operation to this file; - prints."),
+]
 
 
 def reconcile(
@@ -71,37 +78,30 @@ def reconcile(
     pushgateway: Gateway = "",
     otel: Otel = False,
     webhook: Hook = "",
+    webhook_url_file: HookFile = None,
     webhook_key_file: HookKey = None,
+    audit: Audit = "",
 ) -> int:
     """Fetch, make the stores agree with git, verify some values, and report in one line."""
-    from sopsync.cli.schedule import (
-        CODES,
-        Voice,
-        check,
-        environment,
-        read_webhook,
-        seconds,
-        source,
-        the_shard,
-        token_and_key,
-        until_stopped,
-    )
+    from sopsync.cli import schedule as s
+    from sopsync.cli.recording import kept
     from sopsync.reconcile.loop import Telling
     from sopsync.reconcile.otel import exporter
     from sopsync.reconcile.run import Job
 
-    check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
-    part = the_shard(shard)
-    access = token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
-    hook = read_webhook(webhook, webhook_key_file, repo, ref or "")
+    s.check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
+    part = s.the_shard(shard)
+    access = s.token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
+    hook = s.read_webhook(webhook, webhook_url_file, webhook_key_file, repo, ref or "")
     with ExitStack() as until:
-        where, rev, fleeting = source(repo, ref, storage, access, until)
-        limits = seconds("--every", every or interval), seconds("--verify-within", verify_within)
-        job = Job(where, rev, environment(), CODES, posixpath.normpath(config), part, dry_run, sealed)
+        where, rev, fleeting = s.source(repo, ref, storage, access, until)
+        limits = s.seconds("--every", every or interval), s.seconds("--verify-within", verify_within)
+        job = Job(where, rev, dict(os.environ), s.CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
-        job = replace(job, interval=limits[0], period=limits[1])
-        voice = Voice(log_format is LogFormat.JSON, f"{part.index}/{part.total}" if part.total > 1 else "")
+        job = replace(job, interval=limits[0], period=limits[1], record=partial(kept, audit))
+        voice = s.Voice.of(part, as_json=log_format is LogFormat.JSON, audit=audit)
         index = str(part.index) if part.total > 1 else ""
-        export = exporter(index) if otel else None
-        telling = Telling(voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, export)
-        return until_stopped(job, telling, stay=bool(every))
+        telling = Telling(
+            voice.say, voice.complain, metrics_file, hook, listen, pushgateway, index, exporter(index) if otel else None
+        )
+        return s.until_stopped(job, telling, stay=bool(every))

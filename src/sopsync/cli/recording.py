@@ -18,17 +18,33 @@ if TYPE_CHECKING:
     from sopsync.audit import Trail
 
 
+class _Stop(Event):
+    """Ends this run when it is set, or when `outer` is; ends nobody else's."""
+
+    def __init__(self, outer: Event | None) -> None:
+        super().__init__()
+        self._outer = outer
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self._outer is not None and self._outer.is_set())
+
+
 class Recording:
     """What the command says of its run. Without a trail, nothing is kept."""
 
-    def __init__(self, to: str, trail: Trail | None) -> None:
+    def __init__(self, to: str, trail: Trail | None, stop: Event | None = None) -> None:
         self.say = err if to == "-" else out
         """For what is not an audit line: standard output belongs to them if they go there."""
         self.code = Exit.DONE
-        self.stop = Event()
+        self.stop: Event = _Stop(stop)
         self._trail = trail
         self.lost = ""
-        """Why operations are missing from the trail."""
+        """Why lines are missing from the trail."""
+
+    @property
+    def head(self) -> str:
+        """Digest of the last line of this run; "" where nothing is kept."""
+        return self._trail.head if self._trail else ""
 
     def outcome(self, outcome: Outcome) -> None:
         """Keep it. What cannot be kept ends the run: the writes in hand finish, no other begins."""
@@ -40,29 +56,43 @@ class Recording:
             self.lost = error.strerror or str(error)
             self.stop.set()
 
-    def done(self, code: Exit) -> Exit:
+    def done(self, code: int) -> Exit:
         """The run's exit code: an error if operations are missing from the trail."""
-        if self.lost:
-            what = f"error: the audit file could not be written on: {self.lost}; the run was stopped"
-            err([what, "  hint: what was done is listed above, and not all of it is in the file"])
-            code = worst([code, Exit.ERROR])
-        self.code = code
-        return code
+        self.code = worst([Exit(code), Exit.ERROR]) if self.lost else Exit(code)
+        return self.code
 
 
 @contextmanager
 def recording(to: str, *, commit: str, json: bool, quiet: bool) -> Iterator[Recording]:
-    """`to`: a file, `-` for standard output, or "" for nowhere. Refused if it cannot be written."""
-    if not to:
-        yield Recording(to, None)
-        return
+    """The same for `apply`, which tells on standard error how it went."""
     if to == "-" and json:
         raise UsageError("--json and --audit - both want standard output", hint="give --audit a file")
+    with kept(to, commit) as run:
+        yield run
+        if run.lost:
+            what = f"error: the audit file could not be written on: {run.lost}; the run was stopped"
+            err([what, "  hint: what was done is listed above, and not all of it is in the file"])
+            return
+    if run.lost:
+        raise SopsyncError(f"the audit file could not be ended: {run.lost}", where=to)
+    if run.head and not quiet:
+        err([f"audit: the last line has the digest {run.head}"])
+
+
+@contextmanager
+def kept(to: str, commit: str, stop: Event | None = None) -> Iterator[Recording]:
+    """`to`: a file, `-` for standard output, or "" for nowhere. Refused if it cannot be written.
+
+    What is lost later is in the recording's `lost`, also if it was the end. `stop` stops this run too.
+    """
+    if not to:
+        yield Recording(to, None, stop)
+        return
     from sopsync.audit import File, Stream, Trail, actor_of
 
     sink = Stream(lambda line: out([line])) if to == "-" else File(Path(to))
     trail = Trail(sink, commit=commit, actor=actor_of(os.environ))
-    run = Recording(to, trail)
+    run = Recording(to, trail, stop)
     try:
         _begin(trail, to)
         try:
@@ -72,7 +102,11 @@ def recording(to: str, *, commit: str, json: bool, quiet: bool) -> Iterator[Reco
             with suppress(OSError):
                 trail.end(of_error(error) if isinstance(error, SopsyncError) else Exit.ERROR)
             raise
-        _end(trail, run, to, quiet=quiet)
+        try:
+            trail.end(run.code)
+        except OSError as error:
+            run.lost = run.lost or error.strerror or str(error)
+            run.code = worst([run.code, Exit.ERROR])
     finally:
         trail.close()
 
@@ -85,14 +119,3 @@ def _begin(trail: Trail, to: str) -> None:
     except OSError as error:
         what = f"the audit file cannot be written: {error.strerror or error}"
         raise Refused(what, where=to, hint="nothing was written to any store") from None
-
-
-def _end(trail: Trail, run: Recording, to: str, *, quiet: bool) -> None:
-    try:
-        trail.end(run.code)
-    except OSError as error:
-        if run.lost:  # said already
-            return
-        raise SopsyncError(f"the audit file could not be ended: {error.strerror or error}", where=to) from None
-    if not quiet:
-        err([f"audit: the last line has the digest {trail.head}"])

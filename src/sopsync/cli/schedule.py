@@ -6,14 +6,14 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from sopsync.cli.exits import Exit, UsageError, of_apply, of_error, of_plan
-from sopsync.cli.output import out
+from sopsync.cli.output import err, out
 from sopsync.errors import ConfigError, Problem
 from sopsync.git import Access, Remote, address
 from sopsync.reconcile import source as sources
@@ -23,7 +23,7 @@ from sopsync.reconcile.loop import Telling, reconcile
 from sopsync.reconcile.post import check_url
 from sopsync.reconcile.result import Result
 from sopsync.reconcile.run import Codes, Job
-from sopsync.reconcile.token import VARIABLE, token_source
+from sopsync.reconcile.token import token_source
 from sopsync.reconcile.webhook import Webhook
 from sopsync.shard import WHOLE, Shard
 
@@ -31,24 +31,32 @@ CODES = Codes(of_apply, lambda plan: of_plan(plan, detailed=True), of_error)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _INDEX = "JOB_COMPLETION_INDEX"
 """What Kubernetes tells each pod of an Indexed Job."""
+_WEBHOOK = "SOPSYNC_WEBHOOK"
 
 Source = Callable[[Event], AbstractContextManager[Path]]
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Writes log lines to standard output. `shard` is named in each run's line, if there is one."""
+    """Writes log lines. `shard` is named in each run's line, if there is one. `write`: where audit lines do not go."""
 
     as_json: bool
     shard: str = ""
+    write: Callable[[Iterable[str]], None] = out
+
+    @classmethod
+    def of(cls, part: Shard, *, as_json: bool, audit: str) -> Voice:
+        """For a run over `part` whose audit trail goes to `audit`."""
+        shard = f"{part.index}/{part.total}" if part.total > 1 else ""
+        return cls(as_json, shard, err if audit == "-" else out)
 
     def say(self, result: Result) -> None:
         """A run and its problems."""
-        out(lines(result, as_json=self.as_json, shard=self.shard))
+        self.write(lines(result, as_json=self.as_json, shard=self.shard))
 
     def complain(self, problem: Problem) -> None:
         """What went wrong in telling others."""
-        out([trouble(problem, as_json=self.as_json, at=time.time())])
+        self.write([trouble(problem, as_json=self.as_json, at=time.time())])
 
 
 def check(*, sealed: bool, dry_run: bool, listen: str, every: str, gateway: str) -> None:
@@ -109,21 +117,29 @@ def source(
     return sources.remote(clone, branch), f"refs/heads/{branch}", storage is None
 
 
-def environment() -> dict[str, str]:
-    """What stores and keys may know: all but git's token, which is for git's server alone."""
-    return {name: value for name, value in os.environ.items() if name != VARIABLE}
-
-
-def read_webhook(url: str, key_file: Path | None, repo: str, ref: str) -> Webhook | None:
+def read_webhook(url: str, url_file: Path | None, key_file: Path | None, repo: str, ref: str) -> Webhook | None:
     """The webhook, if there is one. UsageError without a key: an unsigned message is anybody's."""
+    os.environ.pop(_WEBHOOK, None)  # read by now, and no child's business: the URL is often a secret
+    if url and url_file is not None:
+        raise UsageError(
+            f"--webhook (or {_WEBHOOK}) and --webhook-url-file are two ways to one URL", hint="leave one out"
+        )
+    if url_file is not None:
+        url = _contents(url_file, "--webhook-url-file").decode("utf-8", "replace").strip()
+        if not url:
+            raise ConfigError("no URL in it", where=str(url_file), hint="--webhook-url-file")
     if not url:
         return None
     if key_file is None:
         raise UsageError("--webhook is signed, and needs a key", hint="--webhook-key-file FILE")
+    return Webhook.of(url, _contents(key_file, "--webhook-key-file"), repo, ref)
+
+
+def _contents(file: Path, option: str) -> bytes:
     try:
-        return Webhook.of(url, key_file.read_bytes(), repo, ref)
+        return file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(key_file), hint="--webhook-key-file") from None
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(file), hint=option) from None
 
 
 def until_stopped(job: Job, telling: Telling, *, stay: bool) -> int:

@@ -29,6 +29,7 @@ def lines(result: Result, *, as_json: bool, shard: str = "") -> Iterator[str]:
     said |= {"commit": result.commit if as_json else result.commit[:7]}
     said |= {"shard": shard} if shard else {}
     said |= {**result.counts(), "secs": round(result.seconds, 1), "exit": int(result.code)}
+    said |= {"audit": result.audit} if result.audit else {}
     yield line(said, as_json=as_json, at=result.started)
 
 

@@ -57,6 +57,8 @@ class Result:
     """Secrets past their rotate_after."""
     findings: tuple[Finding, ...] = ()
     done: tuple[Done, ...] = ()
+    audit: str = ""
+    """Digest of the last line of the audit trail, if one is kept."""
 
     def counts(self) -> dict[str, int]:
         """The totals of a run, in the order they are shown."""

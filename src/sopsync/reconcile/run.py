@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
 from sopsync.apply import Outcome, Status
 from sopsync.change import Action, Plan
@@ -27,6 +28,29 @@ class Codes:
     applied: Callable[[Plan, Sequence[Outcome]], int]
     planned: Callable[[Plan], int]
     error: Callable[[SopsyncError], int]
+
+
+class Record(Protocol):
+    """The audit trail of one run."""
+
+    stop: Event
+    """Set when the run is to end: because the process is, or because nothing can be recorded any more."""
+    lost: str
+    """Why lines are missing; "" if none is."""
+
+    @property
+    def code(self) -> int:
+        """How the run ended."""
+
+    @property
+    def head(self) -> str:
+        """Digest of the last line; "" where nothing is kept."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Keep what became of one change."""
+
+    def done(self, code: int) -> int:
+        """How the run ends: an error if lines are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +76,18 @@ class Job:
     """Within which every entry is verified by value once; 0: none is."""
     fleeting: bool = False
     """The repository is thrown away afterwards, and whatever was put into it."""
+    record: Callable[[str, Event], AbstractContextManager[Record]] | None = field(default=None, repr=False)
+    """Opens the audit trail of a run at this commit that may write. Refused if it cannot be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What a run works with. `now`: Unix time at its start, from which `since` counts back."""
+
+    now: float
+    since: Mapping[str, float]
+    stop: Event
+    report: Callable[[Outcome], None] = lambda _outcome: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +101,10 @@ class _Ran:
 
 def run(job: Job, clock: Clock, stop: Event, since: Mapping[str, float]) -> r.Result:
     """One run. `since`: store → seconds since a run that could verify its slice, where there was one."""
-    started, begun = clock.wall(), clock.elapsed()
+    # before the fetch, which may take long: `since` is counted from here, and a run looks back from where it began
+    started, begun, now = clock.wall(), clock.elapsed(), clock.steady()
     try:
-        result = _run(job, clock, stop, since)
+        result = _run(job, now, stop, since)
     except SopsyncError as error:
         result = _failed(job, error)
     except Exception as error:  # noqa: BLE001 - a process that stays up survives a fault; its text could quote a secret
@@ -75,27 +112,46 @@ def run(job: Job, clock: Clock, stop: Event, since: Mapping[str, float]) -> r.Re
     return replace(result, started=started, seconds=clock.elapsed() - begun)
 
 
-def _run(job: Job, clock: Clock, stop: Event, since: Mapping[str, float]) -> r.Result:
-    """1. Fetch, and read the commit. 2. Only a commit that apply would take. 3. Plan; verify what is due. 4. Apply."""
-    # 1.
+def _run(job: Job, now: float, stop: Event, since: Mapping[str, float]) -> r.Result:
+    """1. Fetch, and read the commit. Then, on record if anything may be written, the work."""
     with (
         job.source(stop) as path,
         Session(Ask(path, job.environ, job.rev, job.config, shard=job.shard)) as session,
     ):
         _check_lasting(job, session)
-        # 2.
-        session.check_commit(require_signed=job.require_signed, allowed_signers=job.allowed_signers)
-        # 3.
-        now = clock.steady()
-        back = {name: look_back(job.interval, since.get(name)) for name in session.config.stores}
-        plan = session.plan(
-            sealed=job.sealed,
-            verify=lambda change: due(change.ref, now=now, back=back[change.ref.store], period=job.period),
-        )
-        refused = session.refusals(plan, force=False)
-        # 4.
-        outcomes = () if refused or job.dry else session.apply(plan, stop, lambda _outcome: None)
-        return _result(job, session, _Ran(plan, outcomes, refused), now)
+        if job.dry or job.record is None:
+            return _work(job, session, _Means(now, since, stop))
+        with job.record(session.commit, stop) as record:
+            result = _work(job, session, _Means(now, since, record.stop, record.outcome))
+            record.done(result.code)
+        return _recorded(result, record)
+
+
+def _work(job: Job, session: Session, means: _Means) -> r.Result:
+    """2. Only a commit that apply would take. 3. Plan; verify what is due. 4. Apply."""
+    # 2.
+    session.check_commit(require_signed=job.require_signed, allowed_signers=job.allowed_signers)
+    # 3.
+    now, since = means.now, means.since
+    back = {name: look_back(job.interval, since.get(name)) for name in session.config.stores}
+    plan = session.plan(
+        sealed=job.sealed,
+        verify=lambda change: due(change.ref, now=now, back=back[change.ref.store], period=job.period),
+    )
+    refused = session.refusals(plan, force=False)
+    # 4.
+    outcomes = () if refused or job.dry else session.apply(plan, means.stop, means.report)
+    return _result(job, session, _Ran(plan, outcomes, refused), now)
+
+
+def _recorded(result: r.Result, record: Record) -> r.Result:
+    """What was done was done; a trail that misses some of it is an error all the same."""
+    result = replace(result, code=record.code, audit=record.head)
+    if not record.lost:
+        return result
+    what = f"the audit file could not be written on: {record.lost}; no write was begun after that"
+    lost = r.Finding("error", Problem("audit", what, "not all that was done is in the file; make room, and run again"))
+    return replace(result, findings=(*result.findings, lost))
 
 
 def _result(job: Job, session: Session, ran: _Ran, now: float) -> r.Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +13,36 @@ from sopsync.errors import SourceError
 from sopsync.reconcile.metrics import CONTENT_TYPE
 
 
+def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """(family, address) of a name or an address. No host is every address: of both families, if the system has both."""
+    if not host:
+        return (socket.AF_INET6, ("::", port)) if socket.has_dualstack_ipv6() else (socket.AF_INET, ("", port))
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return family, (str(address[0]), port)
+
+
+class _Server(ThreadingHTTPServer):
+    """One of either family, that says nothing of clients that hang up."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family, address = _address(host, port)
+        self._everywhere = not host and self.address_family == socket.AF_INET6
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        if self._everywhere:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # IPv4 too
+        super().server_bind()
+
+    def handle_error(self, *_args: Any) -> None:
+        return
+
+
 @contextmanager
 def serving(listen: str, metrics: Callable[[], str], healthy: Callable[[], bool]) -> Iterator[int]:
-    """Answer at `listen` (`host:port`, or `:port` for every address) until the end; yields the port.
+    """Answer at `listen` (`host:port`, `[::1]:port`, or `:port` for every address) until the end; yields the port.
 
     SourceError if nobody may listen there.
     """
@@ -47,16 +75,8 @@ def serving(listen: str, metrics: Callable[[], str], healthy: Callable[[], bool]
         def log_message(self, *_args: Any) -> None:
             return
 
-    class Server(ThreadingHTTPServer):
-        """One that says nothing of clients that hang up."""
-
-        daemon_threads = True
-
-        def handle_error(self, *_args: Any) -> None:
-            return
-
     try:
-        server = Server((host.strip("[]"), int(port)), Handler)
+        server = _Server(host.removeprefix("[").removesuffix("]"), int(port), Handler)
     except (OSError, ValueError, OverflowError) as error:
         why = getattr(error, "strerror", None) or "not host:port"
         raise SourceError(f"cannot listen: {why}", where=listen, hint="--listen 127.0.0.1:9090, or :9090") from None

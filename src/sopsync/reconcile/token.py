@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 from sopsync.errors import SourceError
@@ -23,14 +23,18 @@ _KEPT = (
 )
 
 
-def token_source(file: Path | None, command: str, environ: Mapping[str, str]) -> Callable[[], bytes] | None:
-    """How to get the token, or None if none is named. It is asked before each fetch, and kept nowhere."""
+def token_source(file: Path | None, command: str, environ: MutableMapping[str, str]) -> Callable[[], bytes] | None:
+    """How to get the token, or None if none is named. It is asked before each fetch.
+
+    The variable is taken out of `environ`, whichever way it is: a token for git's server is no child's business.
+    """
+    given = environ.pop(VARIABLE, "").encode()
     if file is not None:
         return lambda: _of_file(file)
     if command:
         return lambda: _of_command(command, environ)
-    if environ.get(VARIABLE):
-        return lambda: _whole(environ[VARIABLE].encode(), VARIABLE)
+    if given:
+        return lambda: _whole(given, VARIABLE)
     return None
 
 
@@ -43,7 +47,7 @@ def _of_file(file: Path) -> bytes:
 
 def _of_command(command: str, environ: Mapping[str, str]) -> bytes:
     """What a command prints. It runs without a shell, and sees of our environment what git sees and `SOPSYNC_GIT_*`."""
-    told = {n: v for n, v in environ.items() if n in _KEPT or (n.startswith(_PREFIX) and n != VARIABLE)}
+    told = {n: v for n, v in environ.items() if n in _KEPT or n.startswith(_PREFIX)}
     try:
         return _whole(output_of(command, told), "--token-command")
     except Failed as failure:

@@ -22,7 +22,7 @@ def summary(verdict: Verdict, path: str, *, checked: bool) -> str:
     if not verdict.whole:
         broken = sum(finding.broken for finding in verdict.findings)
         return f"{printable(path)}: {lines}, {runs}, {broken} problem{'s' * (broken != 1)}"
-    end = "" if checked else "; whether its end was cut off only a digest kept elsewhere tells (--head)"
+    end = "" if checked else "; whether its end was cut off or its last line changed, only --head tells"
     return f"{printable(path)}: {lines}, {runs}, the chain is whole{end}\nhead {verdict.head}"
 
 

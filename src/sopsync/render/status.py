@@ -51,14 +51,14 @@ def due_lines(estate: Estate, *, by_age: bool) -> Iterator[str]:
 
 
 def last_applied(shelf: Shelf, now: datetime) -> str:
-    """The newest fence; how many others stand elsewhere. The time is that of the commit: a fence does not keep one."""
+    """The newest fence; how many others stand at another commit. The time is the commit's: a fence keeps none."""
     if shelf.problem is not None:
         return f"unreachable: {shelf.problem.what}"
     if not shelf.applied:
         return "never"
     newest = shelf.applied[0]
     behind = sum(one.commit != newest.commit for one in shelf.applied)
-    more = f" (+{behind} owner{'s' * (behind != 1)} elsewhere)" if behind else ""
+    more = f" (+{behind} owner{'s' * (behind != 1)} at another commit)" if behind else ""
     return f"{newest.commit[:7]} {_when(newest, now)}{more}"
 
 
