@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from sopsync.stores.testing import Contract, Harness
+from sopsync.stores.testing import Harness
 from tests.stores.aws_secrets_harness import SecretsHarness
+from tests.stores.thorough import Thorough
 from tests.support.aws import Aws
 
 
-class TestSecretsManager(Contract):
+class TestSecretsManager(Thorough):
     """A whole account."""
 
     @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from sopsync.stores.testing import Contract, Expected, Harness
 from tests.stores.aws_ssm_harness import Pool, SsmHarness
+from tests.stores.thorough import Thorough
 from tests.support.aws import Aws
 
 PLAIN = Expected(
@@ -27,7 +28,7 @@ class TestPlain(Contract):
         return lambda: SsmHarness(cloud, ssm_pool, PLAIN)
 
 
-class TestChamber(Contract):
+class TestChamber(Thorough):
     @pytest.fixture
     def empty(self, cloud: Aws, ssm_pool: Pool) -> Callable[[], Harness]:
         return lambda: SsmHarness(cloud, ssm_pool, CHAMBER, layout="chamber")

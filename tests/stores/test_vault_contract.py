@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
 
 from sopsync.stores.testing import Contract, Expected, Harness
-from sopsync.stores.testing.place import Empty
-from sopsync.stores.testing.stage import SCENARIOS
 from sopsync.stores.vault_transport import Transport
+from tests.stores.thorough import Thorough
 from tests.stores.vault_harness import LEAST, VaultHarness
 from tests.support.servers import OpenBao
 
@@ -40,19 +38,13 @@ class TestOpenBao(Contract):
         return lambda: VaultHarness(bao, contract_mount, token, connections, SCANNED, hashicorp=False)
 
 
-class TestHashiCorp(Contract):
+class TestHashiCorp(Thorough):
     """A walk, no `metadata_cas`, and a policy that has never heard of `scan`."""
+
+    quick = ("create",)
 
     @pytest.fixture
     def empty(self, bao: OpenBao, contract_mount: str, connections: Transport) -> Callable[[], Harness]:
         policy = "\n".join(line for line in LEAST.splitlines() if "scan" not in line)
         token = bao.token_for(policy.format(mount=contract_mount), "no-scan")
         return lambda: VaultHarness(bao, contract_mount, token, connections, WALKED, hashicorp=True)
-
-    @pytest.mark.parametrize("scenario", SCENARIOS)
-    def test_what_gets_in_between_is_seen_and_healed(
-        self, empty: Empty, scenario: str, record_property: Callable[[str, object], None]
-    ) -> None:
-        if scenario != "create" and not os.environ.get("SOPSYNC_TEST_THOROUGH"):
-            pytest.skip("thousands of calls; SOPSYNC_TEST_THOROUGH=1 make test ARGS='-k HashiCorp' makes them")
-        super().test_what_gets_in_between_is_seen_and_healed(empty, scenario, record_property)
