@@ -236,6 +236,8 @@ class Traits:
     tags: bool = False
     options: frozenset[str] = frozenset()
     """Names of the write options a target may set."""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """Write option → what it is where git names none, for options that the store never changes of what is there."""
 
 
 class Sealer(Protocol):

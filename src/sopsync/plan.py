@@ -75,14 +75,9 @@ def _wanted(want: Desired, seen: Observed | None, traits: Traits) -> Change:
         return is_(Action.CONFLICT, too_much.what, too_much.hint)
     if seen.state is State.ABSENT:
         return is_(Action.CREATE)
+    fixed = _fixed(want, seen, traits)
     if seen.owner not in (want.owner, *want.previous_owners):
-        if want.adopt and want.lifecycle is Lifecycle.SEED and seen.state is State.PRESENT:
-            return replace(is_(Action.ADOPT, "seeded: its value stays"), same=True)
-        if want.adopt and not seen.reason:
-            ask = Ask.VALUE if seen.state is State.PRESENT else None
-            return is_(Action.ADOPT, f"owned by {seen.owner}" if seen.owner else "", ask=ask)
-        whose = f"owned by {seen.owner}" if seen.owner else "exists, and no sopsync wrote it"
-        return is_(Action.CONFLICT, seen.reason or whose, f"{want.rule}: adopt: true takes it over")
+        return _foreign(want, seen, fixed, is_)
     if seen.state is State.RECOVERABLE:
         return _deleted(want, seen, is_)
     if want.lifecycle is Lifecycle.SEED and seen.owner != want.owner:
@@ -91,7 +86,22 @@ def _wanted(want: Desired, seen: Observed | None, traits: Traits) -> Change:
         return is_(Action.UNCHANGED, "seeded; its value is not ours to keep")
     if seen.reason:
         return is_(Action.CONFLICT, seen.reason, f"{want.rule}: lifecycle: seed leaves its value alone")
+    if fixed:
+        return is_(Action.CONFLICT, fixed, _fixed_hint(want))
     return _ours(want, seen, is_)
+
+
+def _foreign(want: Desired, seen: Observed, fixed: str, is_: Callable[..., Change]) -> Change:
+    """Somebody else's, or nobody's: taken over only where the config says so. `fixed`: why it cannot become git's."""
+    if want.adopt and want.lifecycle is Lifecycle.SEED and seen.state is State.PRESENT:
+        return replace(is_(Action.ADOPT, "seeded: its value stays"), same=True)
+    if want.adopt and fixed:
+        return is_(Action.CONFLICT, fixed, _fixed_hint(want))
+    if want.adopt and not seen.reason:
+        ask = Ask.VALUE if seen.state is State.PRESENT else None
+        return is_(Action.ADOPT, f"owned by {seen.owner}" if seen.owner else "", ask=ask)
+    whose = f"owned by {seen.owner}" if seen.owner else "exists, and no sopsync wrote it"
+    return is_(Action.CONFLICT, seen.reason or whose, f"{want.rule}: adopt: true takes it over")
 
 
 def _deleted(want: Desired, seen: Observed, is_: Callable[..., Change]) -> Change:
@@ -247,6 +257,20 @@ def hold_for_others(changes: tuple[Change, ...], lacking: Mapping[str, str]) -> 
 def unknown(change: Change, problem: Problem) -> Change:
     """The change when opening failed: nothing is done to the entry."""
     return replace(change, action=Action.UNKNOWN, reason=problem.what, hint=problem.hint or "retry", ask=None, keys=())
+
+
+def _fixed(want: Desired, seen: Observed, traits: Traits) -> str:
+    """Which option of what is live is another than git wants, and can never be changed, or ""."""
+    for name, default in traits.fixed.items():
+        wanted = want.options.get(name, default)
+        if wanted not in seen.options.get(name, (wanted,)):
+            live = " or ".join(sorted(seen.options[name]))
+            return f"its {name} is {live}, git wants {wanted}, and {traits.kind} never changes it"
+    return ""
+
+
+def _fixed_hint(want: Desired) -> str:
+    return f"say so at {want.rule}; or delete it in the store, and it is created as git wants it"
 
 
 def _other_options(want: Desired, seen: Observed) -> str:

@@ -13,7 +13,7 @@ from sopsync.change import Action, Ask
 from sopsync.errors import Problem, Unavailable
 from sopsync.model import Desired, Drift, Lifecycle, Observed, State, Survey
 from sopsync.plan import Prune, diff, hold_deletes, settle, unknown
-from tests.plan.things import ORIGIN, OTHER, OURS, THEIRS, decide, scope, seen, want
+from tests.plan.things import ORIGIN, OTHER, OURS, THEIRS, TRAITS, decide, scope, seen, want
 
 GONE = {"state": State.RECOVERABLE, "vouched": False}
 HEAL, BLOCK = {"on_drift": Drift.HEAL}, {"on_drift": Drift.BLOCK}
@@ -182,6 +182,23 @@ def test_options_alone_are_not_a_value_to_put_into_git() -> None:
     change = decide(want(options={"kms_key": "k2"}), seen(options={"kms_key": ["k1"]}))
     assert change is not None
     assert "put the live value into git" not in settle(change, same=True).hint
+
+
+def test_what_a_store_never_changes_is_a_conflict_before_any_write() -> None:
+    plain, sealed = {"type": ["String"]}, {"type": ["SecureString"]}
+    traits = replace(TRAITS, fixed={"type": "SecureString"})
+    for wanted, shown, action in (
+        (want(), seen(options=plain), Action.CONFLICT),
+        (want(), seen(options=sealed), Action.UNCHANGED),
+        (want(options={"type": "String"}), seen(options=plain), Action.UNCHANGED),
+        (want(options={"type": "String"}), seen(options=sealed), Action.CONFLICT),
+        (want(adopt=True), seen(owner="", digest=None, options=plain), Action.CONFLICT),
+        (want(adopt=True), seen(owner="", digest=None, options=sealed), Action.ADOPT),
+    ):
+        change = decide(wanted, shown, traits={"s": traits})
+        assert change is not None
+        assert change.action is action
+        assert action is not Action.CONFLICT or "never changes it" in change.reason
 
 
 def test_a_conflict_says_how_to_take_over() -> None:

@@ -38,6 +38,7 @@ AWS_SSM = Traits(
     deletes=10,  # API_DeleteParameters
     tags=True,
     options=frozenset({"kms_key", "tier", "type"}),
+    fixed={"type": "SecureString"},  # HierarchyTypeMismatchException (API_PutParameter)
 )
 
 RATES: Mapping[str, float] = {"put": 3, "get": 40, "describe": 5, "tag": 5, "delete": 5, "resources": 15}
