@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,3 +171,16 @@ def test_as_a_child_process() -> None:
             [sys.executable, "-c", told], env=os.environ | environ, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == "/a ['eu-west-1', '123456789012'] arn:aws:iam::123456789012:user/sopsync"
+
+
+def test_a_request_that_was_cut_off_asks_nothing() -> None:
+    with aws() as cloud:
+        host, port = cloud.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as killed:
+            head = "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: secretsmanager.PutSecretValue\r\n"
+            scope = "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/secretsmanager/aws4_request"
+            killed.sendall(f"{head}{scope}\r\nContent-Length: 500\r\n\r\n{{".encode())
+            killed.shutdown(socket.SHUT_WR)
+            while killed.recv(4096):
+                pass
+        assert cloud.calls == []

@@ -56,7 +56,10 @@ class App:
         self.crashes: list[str] = []
 
     def __call__(self, environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
-        raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        raw = environ["wsgi.input"].read(length)
+        if len(raw) < length:  # the client was killed while it sent: nobody asked anything
+            return _refused(respond, "", Refusal("SerializationException", "the body ended early"))
         environ["wsgi.input"] = BytesIO(raw)
         service, region, key = _scope(environ.get("HTTP_AUTHORIZATION", ""))
         try:
