@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from measure import ROOT, Row, command, cpu_children, seconds
+from measure import ROOT, Row, command, seconds
 
 from tests.support.repo import Repo
 from tests.support.servers import free_port, tool
@@ -59,8 +59,8 @@ def rows() -> tuple[list[Row], list[str]]:
             first = seconds(
                 lambda repo=repo: command([*SOPSYNC, "apply", "--yes", "-q"], cwd=repo.path, env=env), times=1
             )
+            lines.append(_plan(kind, repo, env, 1_000))  # before the peers put theirs beside it
             made += _peers(kind, first, repo, env)
-            lines.append(_plan(kind, repo, env, 1_000))
             lines.append(_plan(kind, _grown(place, kind, recipient, env), env, 10_000))
         made += _cpu(url)
     made[1:1] = _credstash(made[0].ours)
@@ -110,10 +110,11 @@ def _credstash(first: float) -> list[Row]:
 
 def _plan(kind: str, repo: Repo, env: Mapping[str, str], entries: int) -> str:
     """A no-op plan: what it asks of the server, and CPU seconds of the client for a thousand entries."""
-    before = cpu_children()
+    before = os.times()
     args = [*SOPSYNC, "plan", "--json", "-v"]
     done = subprocess.run(args, cwd=repo.path, env=dict(env), capture_output=True, check=True)
-    used = cpu_children() - before
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
     plan = json.loads(done.stdout)
     assert plan["counts"]["unchanged"] == entries, plan["summary"]
     calls = re.search(r"cloud: (\d+) calls?", done.stderr.decode())
