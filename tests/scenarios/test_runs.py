@@ -105,7 +105,7 @@ def test_two_processes_at_once_end_as_one(stage: Stage) -> None:
     said = [process.communicate()[0].decode() for process in both]
     codes = [process.returncode for process in both]
     assert 0 in codes, said
-    assert set(codes) <= {0, 1, 3, 5}, said  # 3: some of its writes were done, and the other was faster with the rest
+    assert set(codes) <= {0, 1, 5}, said
     assert capture(["apply", "--yes", "-q"])[0] == 0
     assert capture(["plan", "--verify", "-q"]) == (0, "No changes. 4 entries verified by value.\n")
     assert {entry.version for entry in store(stage).survey({}).entries} == {"1"}
