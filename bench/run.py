@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def main() -> None:
     import sops
     import store
 
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody installs without bytecode, and a start is half imports
     made = [*sops.rows(), *start_up()]
     against, grown = store.rows()
     in_aws, planned = aws.rows()

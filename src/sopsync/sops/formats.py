@@ -42,6 +42,16 @@ def read(data: bytes, format: Format, *, integers: bool = False) -> File:  # noq
 
 
 def _yaml(data: bytes) -> File:
+    from sopsync.sops import yaml_plain
+
+    root = yaml_plain.load(data)
+    block = take_block(root) if root else None
+    if root and block is not None:
+        return File((root,), metadata_parse.metadata(block, "yaml"))
+    return _any_yaml(data)
+
+
+def _any_yaml(data: bytes) -> File:
     from sopsync.sops import yaml_file
 
     documents = yaml_file.load(data)
