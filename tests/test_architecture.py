@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("looks at one commit", ("side",)),
     ("shows or keeps a run", ("render", "planfile", "audit")),
     ("one step of a run", ("manifest", "observe", "unseal", "apply", "documents", "provenance", "policies", "reach")),
-    ("says what is wanted", ("config", "shard")),
+    ("says what is wanted", ("config", "narrow", "shard")),
     ("decides", ("plan", "guard", "fence", "detail", "rules", "discover", "config_schema", "compare")),
     ("tells of a plan", ("planreport", "estate")),
     ("is told of a run", ("report", "lineage")),
@@ -43,7 +43,7 @@ RANK = {unit: rank for rank, (_, units) in enumerate(LAYERS) for unit in units}
 
 # Decisions depend on their arguments alone: these units know no store, no key, no repository, no clock and no file.
 PURE: tuple[str, ...] = ("errors", "stamp", "model", "change", "limits", "encode", "digest", "origin", "plan", "guard")
-PURE += ("record", "report", "planreport", "compare", "age", "grants", "chain", "shard")
+PURE += ("record", "report", "planreport", "compare", "age", "grants", "chain", "narrow", "shard")
 PURE += ("fence", "detail", "rules", "discover", "yamlpos", "config_errors", "config_model", "patterns", "templates")
 PURE_MAY_NAME = ("sops.tree", "sops.golang", "sops.emit")  # nouns of a parsed file, and how its scalars are spelt
 IMPURE: tuple[str, ...] = (

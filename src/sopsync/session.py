@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
@@ -19,12 +18,13 @@ from sopsync.change import Change, Plan
 from sopsync.config import Config, owner_pattern
 from sopsync.detail import key_detail
 from sopsync.documents import Documents
-from sopsync.errors import ConfigError, Problem, Refused, Rejected, SopsyncError, SourceError, StoreError, unforeseen
+from sopsync.errors import ConfigError, Problem, Refused, SourceError, StoreError
 from sopsync.fence import judge
 from sopsync.git import Repository
 from sopsync.guard import guard
 from sopsync.meaning import rule_changes
 from sopsync.model import Desired, Fence, Ref, Survey
+from sopsync.narrow import Filter
 from sopsync.observe import observe
 from sopsync.plan import Prune, Scope, diff, hold_deletes, hold_for_others
 from sopsync.provenance import origin_commits
@@ -33,6 +33,7 @@ from sopsync.side import find_config
 from sopsync.stamp import Origin
 from sopsync.stores.base import Store
 from sopsync.stores.kinds import KINDS, Context
+from sopsync.stores.opening import open_stores
 from sopsync.unseal import unseal
 
 
@@ -57,6 +58,7 @@ class Session:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
+        self._filter = Filter(ask.stores, ask.paths)
         self._earlier: dict[tuple[str, str], Mapping[Ref, Desired]] = {}
         with ExitStack() as opening:
             self.repo = opening.enter_context(Repository.open(ask.repo))
@@ -66,7 +68,7 @@ class Session:
             self.manifests = self._load_manifests()
             self.keyring = sops.Keyring.from_environment(ask.environ, allow_hosts=self.config.allow_hosts)
             self.documents = Documents(lambda path: self._read([path])[path], self.keyring)
-            self._check_filters()
+            self._filter.check(self.config.stores, [*self.manifests.files, *self.manifests.broken])
             self._open = opening.pop_all()
 
     def __enter__(self) -> Self:
@@ -81,7 +83,7 @@ class Session:
 
     def plan(self, *, sealed: bool, verify: Callable[[Change], bool]) -> Plan:
         """Look at every store and decide. Unsealed, whatever stamps cannot settle is opened."""
-        everything = self._desired()
+        everything = self._filter.of(self.manifests.desired)
         desired = {ref: want for ref, want in everything.items() if self.ask.shard.holds(ref)}
         stores, closed = self._stores
         wanted: dict[str, dict[str, str]] = defaultdict(dict)
@@ -163,7 +165,7 @@ class Session:
     @property
     def filtered(self) -> bool:
         """Whether this run looks at less than git holds."""
-        return bool(self.ask.stores or self.ask.paths)
+        return bool(self._filter)
 
     def _load_config(self) -> Config:
         commit = self.repo.resolve(self.ask.config_from) if self.ask.config_from else self.commit
@@ -184,31 +186,6 @@ class Session:
                 broken[path] = error.problems[0]
         return replace(found, broken=broken)
 
-    def _check_filters(self) -> None:
-        """A misspelt filter would look like a store or a file with nothing to do."""
-        problems = [
-            Problem("", f'unknown store "{name}"', f"one of: {', '.join(self.config.stores)}")
-            for name in self.ask.stores
-            if name not in self.config.stores
-        ]
-        paths = [*self.manifests.files, *self.manifests.broken]
-        problems += [
-            Problem("", f'no manifest matches --path "{glob}"', "it is a glob over paths in the commit")
-            for glob in self.ask.paths
-            if not any(fnmatchcase(path, glob) for path in paths)
-        ]
-        if problems:
-            raise ConfigError.of(problems)
-
-    def _desired(self) -> dict[Ref, Desired]:
-        globs = self.ask.paths
-        return {
-            ref: want
-            for ref, want in self.manifests.desired.items()
-            if (not self.ask.stores or ref.store in self.ask.stores)
-            and (not globs or any(fnmatchcase(want.origin.path, glob) for glob in globs))
-        }
-
     def desired_at(self, commit: str, origin: Origin, ref: Ref) -> Desired | None:
         """An entry as git wanted it at an earlier commit, by today's config; None if nobody can tell."""
         at = (commit, origin.path)
@@ -226,26 +203,12 @@ class Session:
 
     @cached_property
     def _stores(self) -> tuple[dict[str, Store], dict[str, StoreError]]:
-        """(the stores that opened, what the others said). One that does not open fails alone."""
-        stores: dict[str, Store] = {}
-        failed: dict[str, StoreError] = {}
+        """(the stores that opened, what the others said)."""
         context = Context(
             sealer=self.keyring.age_sealer, environ=self.ask.environ, base=self.repo.base, commit=self.commit
         )
-        for name, settings in self.config.stores.items():
-            if self.ask.stores and name not in self.ask.stores:
-                continue
-            try:
-                stores[name] = KINDS[settings.type].open(name, settings, context)
-                self._open.callback(stores[name].close)
-            except StoreError as error:
-                failed[name] = error
-            except SopsyncError as error:
-                first = error.problems[0]
-                failed[name] = Rejected(first.what, store=name, hint=first.hint)
-            except Exception as error:  # noqa: BLE001 - one store's fault is not the others'
-                failed[name] = unforeseen(error, name)
-        return stores, failed
+        looked_at = {name: settings for name, settings in self.config.stores.items() if self._filter.takes(name)}
+        return open_stores(looked_at, context, self._open)
 
     def _scope(self, desired: Mapping[Ref, Desired], fences: Mapping[Ref, Fence]) -> Scope:
         """Ours is: every owner wanted now, and every owner of the config's form that this repository applied."""
