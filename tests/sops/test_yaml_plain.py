@@ -72,7 +72,7 @@ def test_every_recorded_file() -> None:
     "plain",
     [
         "password: canary-p\nport: 5432\nrate: 0.5\nenabled: true\n",
-        "db:\n    main:\n        user: canary-u\n    h:\n        - canary-a\n        - k: canary-b\n          n: 1\n",
+        "db:\n    main:\n        user: canary-u\n    h:\n        - canary-a\n        - k: canary-b\n          port: 1\n",
         "kind: Secret\nmetadata:\n    name: app\nstringData:\n    tls.crt: |\n        canary-1\n        canary-2\n",
     ],
 )
@@ -108,6 +108,7 @@ def test_it_takes_what_sops_writes(plain: str) -> None:
         "a: |\n    b\n\n    c\n",
         "a:\n    b: |\n    c\n",
         "null: a\n",
+        '"n": a\n',
         "~: a\n",
         "<<: a\n",
         "a: é\n",
