@@ -81,13 +81,16 @@ ANSWERS: list[tuple[Response, type[StoreError], str]] = [
     (answer(412, {"errors": [SAID]}), Unavailable, "do not know"),
     (answer(413, SAID), Rejected, "too large"),
     (answer(429, {"errors": [SAID]}), Unavailable, "too many requests"),
+    (answer(200, {"message": SAID}), Unavailable, "cannot be read"),
+    (answer(200, {"data": {"keys": SAID}}), Unavailable, "cannot be read"),
     (answer(500, {"errors": [SAID]}), Unavailable, "failed (500)"),
     (answer(502, SAID), Unavailable, "failed (502)"),
     (answer(501, {"errors": [SAID]}), Unavailable, "not initialized"),
     (answer(503, {"errors": ["Vault is sealed"]}), Unavailable, "sealed"),
 ]
 BREAKS: list[tuple[Exception, type[StoreError], str]] = [
-    (requests.exceptions.SSLError(SAID), Rejected, "certificate is not trusted"),
+    (requests.exceptions.SSLError(f"{SAID} [SSL: CERTIFICATE_VERIFY_FAILED]"), Rejected, "certificate is not trusted"),
+    (requests.exceptions.SSLError(f"{SAID} [SSL: UNEXPECTED_EOF_WHILE_READING]"), Unavailable, "no connection"),
     (requests.exceptions.ReadTimeout(SAID), Unavailable, "no answer in time"),
     (requests.exceptions.ConnectTimeout(SAID), Unavailable, "no answer in time"),
     (requests.exceptions.ConnectionError(SAID), Unavailable, "no connection"),
@@ -122,6 +125,68 @@ def test_a_404_is_absent_only_if_the_server_says_so() -> None:
     genuine = client(SHUT, "kv", canned(*answers))
     (seen,) = genuine.store.survey({"entry": ""}).entries
     assert seen.state is State.ABSENT, "gone between listing and look"
+
+
+@pytest.mark.parametrize("listing", [{}, {"data": {}}, {"data": {"keys": None}}, {"data": {"keys": {"entry": 1}}}])
+def test_a_listing_without_names_is_not_an_empty_folder(listing: Any) -> None:
+    found, mounted = answer(200, {"data": {"keys": ["a/"]}}), answer(200, {"data": {"type": "kv"}})
+    walked = client(SHUT, "kv", canned(answer(405, ""), found, answer(200, listing), mounted))
+    seen = {entry.name: entry.state for entry in walked.store.survey({"a/b": ""}).entries}
+    assert State.ABSENT not in seen.values()
+    assert seen["a/"] is State.UNKNOWN
+    assert isinstance(error(lambda: client(SHUT, "kv", canned(answer(200, listing))).store.survey({})), Unavailable)
+
+
+def test_who_is_asked_to_wait_waits_and_asks_again() -> None:
+    waited: list[float] = []
+    busy = [answer(429, "", **{"Retry-After": after}) for after in ("3", "0", "soon", "")]
+    c = client(SHUT, "kv", canned(*busy, answer(404, {"errors": []})))
+    c.store._wire._sleep = waited.append
+    error(lambda: c.store.read("entry", expect=Version("1")))
+    assert (waited, len(c.log)) == ([3.0, 1.0, 1.0, 1.0], 5)
+    waited.clear()
+    c = client(SHUT, "kv", canned(answer(429, "", **{"Retry-After": "12"})))
+    c.store._wire._sleep = waited.append
+    assert "too many requests" in str(error(lambda: c.store.read("entry", expect=Version("1"))))
+    assert waited == [12.0, 12.0], "half a minute in all"
+
+
+@pytest.mark.parametrize("date", ["Thu, 01 Jan 2026 00:00:00 -0000", "Fri, 31 Dec 9999 23:59:59 GMT", "soon"])
+def test_a_clock_that_nobody_can_read_stops_nothing(date: str) -> None:
+    version = {"created_time": "2026-01-01T00:00:00Z", "deletion_time": "2026-01-01T00:00:00", "destroyed": False}
+    meta = {"current_version": 1, "versions": {"1": version}}
+    said = answer(200, {"data": {"keys": ["e"], "key_info": {"e": meta}}}, Date=date)
+    (seen,) = client(SHUT, "kv", canned(said)).store.survey({"e": ""}).entries
+    assert seen.state is State.RECOVERABLE
+
+
+def test_a_write_that_was_lost_is_made_once_more_and_only_once() -> None:
+    """A kept connection that ends as the server restarts: the answer is lost, and the write never came."""
+    lost, none = requests.exceptions.ConnectionError(SAID), answer(404, {"errors": []})
+    mounted = answer(200, {"data": {"type": "kv", "options": {"version": "2"}}})
+    written = {"version": 1, "created_time": "2026-01-01T00:00:00Z", "custom_metadata": None}
+    made = answer(200, {"data": written})
+    stale = answer(400, {"errors": ["check-and-set parameter did not match the current version"]})
+    found = answer(200, {"data": {"data": {"password": "canary-password"}, "metadata": written}})
+    theirs = answer(200, {"data": {"data": {"password": "canary-other"}, "metadata": written}})
+    claim, done = [mounted, answer(204), answer(204)], answer(204)
+
+    def run(*answers: Response | Exception) -> tuple[str, int]:
+        c = client(SHUT, "kv", canned(*claim, *answers))
+        try:
+            said = str(write(c.store))
+        except StoreError as raised:
+            said = type(raised).__name__
+        return said, sum(line == "POST kv/data/entry" for line in c.log)
+
+    assert run(lost, none, made, done) == ("1", 2)
+    assert run(lost, none, stale, found, done) == ("1", 2), "the first one came late"
+    assert run(lost, none, lost, found, done) == ("1", 2)
+    assert run(lost, none, stale, theirs, done) == ("Conflict", 2)
+    assert run(lost, none, stale, none, done) == ("Unavailable", 2), "a standby that is behind tells nothing"
+    assert run(lost, found, done) == ("1", 1)
+    assert run(lost, theirs, done) == ("Conflict", 1)
+    assert run(lost, answer(500, {"errors": [SAID]})) == ("Unavailable", 1)
 
 
 def test_metadata_that_is_none_is_not_an_empty_entry() -> None:

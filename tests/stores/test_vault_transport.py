@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
 
-from sopsync.stores import vault_http
+from sopsync.stores import vault_http, vault_transport
 from sopsync.stores.vault import open_vault
 from sopsync.stores.vault_settings import VaultSettings
 from sopsync.stores.vault_transport import Transport
@@ -59,10 +60,11 @@ def _whole(connection: socket.socket) -> bytes:
     return request
 
 
-def call(transport: Transport, address: str, *, wait: float = 5, verify: bool | str = True) -> requests.Response:
-    request = requests.Request(
-        "PUT", f"{address}/v1/a%2Fb/%20?list=true", {"X-One": "1"}, data=b"canary-body"
-    ).prepare()
+def call(
+    transport: Transport, address: str, *, method: str = "PUT", wait: float = 5, verify: bool | str = True
+) -> requests.Response:
+    url = f"{address}/v1/a%2Fb/%20?list=true"
+    request = requests.Request(method, url, {"X-One": "1"}, data=b"canary-body").prepare()
     return transport.send(request, timeout=(5, wait), verify=verify)
 
 
@@ -92,7 +94,7 @@ def test_a_connection_that_the_server_ended_is_not() -> None:
     with talking(closing, GOOD) as (address, _):
         transport = Transport(address, keep=1)
         first = call(transport, address)
-        (idle,) = transport._idle
+        ((_, idle),) = transport._idle
         idle.sock.setblocking(True)
         assert idle.sock.recv(1, socket.MSG_PEEK) == b""  # wait until the end of it has arrived
         assert (first.content, call(transport, address).content) == (b"[]", b"{}")
@@ -123,9 +125,93 @@ def test_nobody_there_and_nobody_answering() -> None:
         call(Transport(address, keep=1), address)
 
 
-def test_a_server_without_tls_is_not_trusted() -> None:
-    with talking(b"not TLS") as (address, _), pytest.raises(requests.exceptions.SSLError):
+def test_a_server_without_tls_is_no_connection_and_says_nothing_of_certificates() -> None:
+    with talking(b"not TLS") as (address, _), pytest.raises(requests.exceptions.ConnectionError) as error:
         call(Transport(address.replace("http", "https"), keep=1), address.replace("http", "https"))
+    assert not isinstance(error.value, requests.exceptions.SSLError)
+
+
+def test_authorities_that_cannot_be_read_vouch_for_nobody(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    for authorities in ("ca.pem", "none.pem"):
+        with pytest.raises(requests.exceptions.SSLError, match=vault_transport.UNTRUSTED):
+            call(Transport("https://localhost:9", keep=1), "https://localhost:9", verify=str(tmp_path / authorities))
+
+
+def test_what_has_rested_is_not_used_again() -> None:
+    now = [0.0]
+    with talking(GOOD, GOOD, GOOD) as (address, came):
+        transport = Transport(address, keep=1, clock=lambda: now[0])
+        ports = []
+        for seconds in (0.0, 49.0, 100.0):
+            now[0] = seconds
+            call(transport, address)
+            ports.append(transport._idle[0][1].sock.getsockname()[1])
+            if seconds == 49.0:
+                transport._idle[0][1].sock.shutdown(socket.SHUT_WR)  # the server may go on to the next one
+        transport.close()
+    assert ports[0] == ports[1] != ports[2]
+    assert len(came) == 3
+
+
+def test_an_answer_behind_another_is_never_taken_for_the_next() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    with talking(early, GOOD) as (address, _):
+        transport = Transport(address, keep=1)
+        assert call(transport, address).status_code == 103
+        assert not transport._idle, "the answer proper is yet to come"
+        assert call(transport, address).content == b"{}"
+        transport.close()
+
+
+@pytest.mark.parametrize(("method", "asked"), [("GET", 3), ("SCAN", 3), ("POST", 2), ("PATCH", 2)])
+def test_only_a_look_is_sent_again_where_a_kept_connection_had_ended(method: str, asked: int) -> None:
+    with talking(GOOD, None, GOOD) as (address, came):
+        transport = Transport(address, keep=1)
+        call(transport, address)
+        if asked == 3:
+            assert call(transport, address, method=method).content == b"{}"
+        else:
+            with pytest.raises(requests.exceptions.ConnectionError):
+                call(transport, address, method=method)
+            assert len(came) == asked
+            call(transport, address)
+        transport.close()
+    assert len(came) == 3
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"64\r\n" + b"x" * 100 + b"\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 100,
+    ],
+)
+def test_an_answer_has_a_bound(endless: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vault_transport, "_MOST", 64)
+    monkeypatch.setattr(vault_transport, "_PART", 16)
+    with talking(endless, GOOD) as (address, _):
+        transport = Transport(address, keep=1)
+        with pytest.raises(requests.exceptions.ConnectionError):
+            call(transport, address)
+        assert call(transport, address).content == b"{}"
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"32\r\n" + b"x" * 50 + b"\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 50,
+    ],
+)
+def test_an_answer_that_does_not_say_its_length_is_whole(whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vault_transport, "_PART", 16)
+    with talking(whole) as (address, _):
+        transport = Transport(address, keep=1)
+        assert call(transport, address).content == b"x" * 50
+        transport.close()
 
 
 def test_threads_do_not_get_each_others_answers() -> None:

@@ -226,4 +226,4 @@ def client(
     session.mount("http://", adapter)
     asked = VaultSettings(type="vault", address=bao.address, mount=mount, **settings)
     context = Context({"VAULT_TOKEN": token or bao.token} if environ is None else environ)
-    return Client(open_vault("vault", asked, context, session), wire, adapter.log)
+    return Client(open_vault("vault", asked, context, session, lambda _: None), wire, adapter.log)

@@ -20,7 +20,9 @@ A value and its metadata are two calls. The order of each write, and why:
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
@@ -169,18 +171,27 @@ class VaultStore:
             self._kv.patch(name, claim, meta.custom)
 
     def _put(self, name: str, data: Mapping[str, str], cas: int) -> Written | None:
-        """None: somebody else wrote. Unavailable: we did not, or it cannot be told."""
+        """None: somebody else wrote. Unavailable: we did not, or it cannot be told.
+
+        What is not there after its answer was lost is written once more: a server that restarts loses many answers, and
+        `cas` sees to it that of the two at most one is done, however late the first arrives."""
         try:
             return self._kv.put(name, data, cas)
-        except Unavailable as lost:
+        except Unavailable as error:
+            lost = error
+        for again in (True, False):
             try:
                 found = self._kv.read(name)
             except StoreError:
                 raise lost from None
-            if found is None or found.version == cas:
-                raise lost from None
-            ours = found.version == cas + 1 and found.data is not None and from_data(found.data).same(from_data(data))
-            return found if ours else None
+            if found is not None and found.version != cas:
+                ours = found.version == cas + 1 and found.data is not None
+                return found if ours and from_data(found.data or {}).same(from_data(data)) else None
+            with suppress(Unavailable):
+                # None may mean that it was done the first time
+                if again and (written := self._kv.put(name, data, cas)):
+                    return written
+        raise lost
 
     def _lost(self, name: str, expect: Version | None, owner: str) -> Conflict:
         """Somebody else has the name, or the next version. A claim of ours is taken back as well as can be: at worst
@@ -239,9 +250,14 @@ class VaultStore:
 
 
 def open_vault(
-    name: str, settings: VaultSettings, context: Context, session: requests.Session | None = None
+    name: str,
+    settings: VaultSettings,
+    context: Context,
+    session: requests.Session | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> VaultStore:
     """A client. Makes no call: token, login and server are asked for at the first one. `session` is for whoever has
-    adapters of their own to mount."""
+    adapters of their own to mount; `sleep` waits where the server asks for it."""
     login = credentials(name, settings.auth, context.environ, context.base)
-    return VaultStore(name, Wire(reach(name, settings, context.environ, context.base), login, session), settings.prefix)
+    server = reach(name, settings, context.environ, context.base)
+    return VaultStore(name, Wire(server, login, session, sleep), settings.prefix)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sopsync.model import Observed, PastVersion, Stamp, State, Version
@@ -59,7 +59,7 @@ class Meta:
         """A `deletion_time` may lie in the future: `delete_version_after` sets it in advance."""
         version = self.version(number)
         gone = version.get("deletion_time")
-        return bool(version) and not version.get("destroyed") and not (gone and _moment(gone) <= self.now)
+        return bool(version) and not version.get("destroyed") and not (gone and _moment(str(gone)) <= self.now)
 
     def made(self, number: int) -> str:
         return str(self.version(number).get("created_time", ""))
@@ -159,6 +159,6 @@ def _tagged(custom: Custom) -> list[str]:
 def _moment(text: str) -> datetime:
     """RFC 3339 with nanoseconds, of which Python keeps microseconds. One that cannot be read is long past."""
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.fromisoformat("0001-01-01T00:00:00Z")
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)

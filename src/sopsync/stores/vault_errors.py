@@ -24,6 +24,8 @@ class Answer:
     """None: the body has no `errors`, so it is not the server's own way of saying no."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     """The server's clock, rounded up to the next second."""
+    after: float = 1.0
+    """Seconds in which it may be asked again, where it was asked too often."""
 
     @property
     def ok(self) -> bool:

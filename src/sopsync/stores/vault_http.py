@@ -22,7 +22,7 @@ from sopsync.errors import Rejected
 from sopsync.stores.vault_auth import variable
 from sopsync.stores.vault_errors import FOREIGN, Answer, Place
 from sopsync.stores.vault_settings import VaultSettings
-from sopsync.stores.vault_transport import Transport
+from sopsync.stores.vault_transport import UNTRUSTED, Transport
 
 THREADS = 16
 """Connections kept: as many as a survey has in flight at once."""
@@ -82,17 +82,17 @@ class Http:
         try:
             response = self._adapter.request(method, f"v1/{path}", headers=headers, data=data)
             content = response.content  # the connection may break as late as here
-        except requests.exceptions.SSLError:
-            hint = "name the certificate authority in ca_cert; look at the host name in address"
-            raise place.rejected("the server's certificate is not trusted", hint) from None
         except requests.exceptions.Timeout:
             raise place.unavailable("no answer in time") from None
-        except requests.exceptions.ConnectionError:
+        except requests.exceptions.ConnectionError as error:
+            if UNTRUSTED in str(error):
+                hint = "name the certificate authority in ca_cert; look at the host name in address"
+                raise place.rejected("the server's certificate is not trusted", hint) from None
             raise place.unavailable("no connection to the server", "look at address and network, then retry") from None
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
             # Whatever it quotes may be a header or a body.
             raise place.unavailable(f"the request could not be made ({type(error).__name__})") from None
-        return _answer(response.status_code, content, response.headers.get("Date", ""))
+        return _answer(response.status_code, content, response.headers)
 
     def close(self) -> None:
         self._adapter.close()
@@ -131,21 +131,24 @@ def _session(address: str, proxies: dict[str, str]) -> requests.Session:
     return session
 
 
-def _answer(status: int, content: bytes, date: str) -> Answer:
+def _answer(status: int, content: bytes, headers: Mapping[str, str]) -> Answer:
     """The parts of an answer. A success that is not a JSON object did not come from the server we mean."""
     try:
         body = json.loads(content, parse_int=_whole, parse_float=_number) if content else None
     except (ValueError, RecursionError):
         body = None
+    now, after = _clock(headers.get("Date", "")), headers.get("Retry-After", "")
+    wait = max(1.0, float(after)) if re.fullmatch(r"[0-9]{1,4}", after) else 1.0
     if not isinstance(body, dict):
-        return Answer(status if status == 204 or status >= 300 else FOREIGN, now=_clock(date))
+        return Answer(status if status == 204 or status >= 300 else FOREIGN, now=now, after=wait)
     data, auth, errors = body.get("data"), body.get("auth"), body.get("errors")
     return Answer(
         status,
         data if isinstance(data, dict) else {},
         auth if isinstance(auth, dict) else {},
         tuple(map(str, errors)) if isinstance(errors, list) else None,
-        _clock(date),
+        now,
+        wait,
     )
 
 
@@ -163,6 +166,6 @@ def _number(text: str) -> float | str:
 def _clock(date: str) -> datetime:
     """The `Date` of an answer counts whole seconds; what happened before the answer happened before the next one."""
     try:
-        return parsedate_to_datetime(date) + timedelta(seconds=1)
-    except ValueError:
+        return parsedate_to_datetime(date).replace(tzinfo=UTC) + timedelta(seconds=1)  # always GMT: RFC 9110, 5.6.7
+    except (ValueError, OverflowError):
         return datetime.now(UTC)

@@ -46,8 +46,10 @@ class Kv:
             return
         place = self._place("", "", "")
         answer = self.wire.call("GET", f"sys/internal/ui/mounts/{self._root}", place=place)
-        options = answer.data.get("options") or {}
-        if answer.data.get("type") not in ("kv", "generic") or not isinstance(options, dict):
+        kind, options = answer.data.get("type"), answer.data.get("options") or {}
+        if kind is None:
+            raise place.unavailable("an answer that cannot be read")
+        if kind not in ("kv", "generic") or not isinstance(options, dict):
             raise place.rejected(f"{self._mount}/ is not a KV secrets engine", "name a KV version 2 mount")
         if options.get("version") != "2":
             raise version_one(place, self._mount)
@@ -59,9 +61,9 @@ class Kv:
         (capability `scan`) does not have it. Names whose metadata the answer lacks are looked up."""
         path = f"{self._root}/detailed-metadata/{quote(self._prefix)}"
         answer = self.wire.call("SCAN", path, place=self._place("", "scan", path), allow=(400, 403, 404, 405, 501))
-        if not answer.ok:
+        known, names = answer.data.get("key_info") or {}, answer.data.get("keys", [])  # without: nothing is there
+        if not answer.ok or not isinstance(names, list):
             return None
-        known, names = answer.data.get("key_info") or {}, answer.data.get("keys") or []
         found = {name: self._meta(known[name], answer) if name in known else self.metadata(name) for name in names}
         return {name: meta for name, meta in found.items() if meta is not None}
 
@@ -70,9 +72,14 @@ class Kv:
         is empty."""
         url = f"{self._root}/metadata/{quote(self._prefix + path)}"
         answer = self.wire.call("GET", f"{url}?list=true", place=self._place(path, "list", url), allow=(404,))
-        if not (answer.ok or answer.nothing):
+        if answer.nothing:
+            return []
+        if not answer.ok:
             raise refusal(answer, self._place(path, "", ""))
-        return [str(key) for key in answer.data.get("keys") or []]
+        keys = answer.data.get("keys")
+        if not isinstance(keys, list):  # for an empty folder the server has a 404
+            raise self._place(path, "", "").unavailable("a listing that cannot be read")
+        return [str(key) for key in keys]
 
     def metadata(self, name: str) -> Meta | None:
         url = self._url("metadata", name)

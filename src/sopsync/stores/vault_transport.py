@@ -7,7 +7,8 @@ takes three times as long as the call itself, and an entry takes three calls. Ce
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from io import BytesIO
 from threading import Lock
@@ -20,18 +21,31 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util import wait_for_read
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""How OpenSSL, and so whoever quotes it, calls what is not trusted."""
+_REST = 50.0
+"""Seconds without a request after which a connection is not used again: load balancers and firewalls forget it after
+60 and more, some without a word, and what is sent on it then gets no answer."""
+_MOST, _PART = 1 << 29, 1 << 20
+"""Bytes of an answer that are read: in all, and at a time where its length is not said."""
+_LOOKS = frozenset({"GET", "SCAN"})
+"""Methods that change nothing."""
+
 
 class Transport(BaseAdapter):
-    """Sends each request once: no retries, redirects, cookies or proxies. Safe to use from several threads.
+    """Sends each request once: no retries, redirects, cookies or proxies. Safe to use from several threads. Only a look
+    that was sent on a kept connection, which turned out to be ended, is sent once more, on a new one.
 
     `keep`: how many idle connections it holds on to. Raises what `requests`' own adapter raises.
     """
 
-    def __init__(self, address: str, *, keep: int) -> None:
+    def __init__(self, address: str, *, keep: int, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._parts = urlsplit(address)
         self._keep = keep
-        self._idle: list[HTTPConnection] = []
+        self._clock = clock
+        self._idle: list[tuple[float, HTTPConnection]] = []
+        """Since when, and which."""
         self._trust: ssl.SSLContext | None = None
         self._trusting = Lock()
 
@@ -51,9 +65,9 @@ class Transport(BaseAdapter):
             )
         except TimeoutError:
             raise requests.exceptions.Timeout from None
-        except ssl.SSLError:
-            raise requests.exceptions.SSLError from None
-        except (OSError, HTTPException):
+        except ssl.SSLCertVerificationError:
+            raise requests.exceptions.SSLError(UNTRUSTED) from None
+        except (OSError, HTTPException):  # TLS that breaks off is a connection that breaks off
             raise requests.exceptions.ConnectionError from None
         response = requests.Response()
         response.status_code, response.raw = answer.status, BytesIO(content)
@@ -63,23 +77,31 @@ class Transport(BaseAdapter):
     def close(self) -> None:
         """Let go of idle connections."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[1].close()
 
     def _exchange(
         self, request: requests.PreparedRequest, timeout: tuple[float, float], authorities: str
     ) -> tuple[HTTPResponse, bytes]:
-        connection = self._live() or self._connect(timeout, authorities)
+        if connection := self._live():
+            try:
+                return self._ask(connection, request)
+            except (ConnectionError, ssl.SSLError):
+                if request.method not in _LOOKS:  # it may have been done
+                    raise
+        return self._ask(self._connect(timeout, authorities), request)
+
+    def _ask(self, connection: HTTPConnection, request: requests.PreparedRequest) -> tuple[HTTPResponse, bytes]:
         whole = False
         try:
             target = (request.url or "").partition(self._parts.netloc)[2]
             connection.request(request.method or "", target, request.body, request.headers)  # type: ignore[arg-type]  # it is bytes
             answer = connection.getresponse()
-            content = answer.read()
-            whole = True
+            content = _content(answer)
+            whole = answer.status >= 200  # behind a status below that comes another answer
         finally:
             # what was cut short would be taken for the answer to the next request
             if whole and connection.sock is not None and len(self._idle) < self._keep:
-                self._idle.append(connection)
+                self._idle.append((self._clock(), connection))
             else:
                 connection.close()
         return answer, content
@@ -88,10 +110,10 @@ class Transport(BaseAdapter):
         """The connection used last; one that has something to say while nobody asked was ended by the server."""
         while self._idle:
             try:
-                connection = self._idle.pop()
+                since, connection = self._idle.pop()
             except IndexError:  # another thread was faster
                 return None
-            if not wait_for_read(connection.sock, timeout=0):
+            if self._clock() - since < _REST and not wait_for_read(connection.sock, timeout=0):
                 return connection
             connection.close()
         return None
@@ -100,7 +122,7 @@ class Transport(BaseAdapter):
         connect, answer = timeout
         if self._parts.scheme == "https":
             with self._trusting:
-                self._trust = self._trust or ssl.create_default_context(cafile=authorities)
+                self._trust = self._trust or _trust(authorities)
             made: HTTPConnection = HTTPSConnection(self._parts.netloc, timeout=connect, context=self._trust)
         else:
             made = HTTPConnection(self._parts.netloc, timeout=connect)
@@ -111,3 +133,22 @@ class Transport(BaseAdapter):
             made.close()
             raise
         return made
+
+
+def _trust(authorities: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError:  # authorities that cannot be read vouch for nobody
+        raise ssl.SSLCertVerificationError from None
+
+
+def _content(answer: HTTPResponse) -> bytes:
+    """All of it. HTTPException if it is cut short, or more than anybody would list."""
+    if answer.length is not None and answer.length <= _MOST:
+        return answer.read()
+    content = bytearray()
+    while answer.length is None and len(content) <= _MOST:
+        if not (part := answer.read(_PART)):
+            return bytes(content)
+        content += part
+    raise HTTPException

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -17,6 +18,9 @@ from sopsync.stores.vault_http import Http, Server
 if TYPE_CHECKING:
     import requests
 
+_PATIENCE = 30.0
+"""Seconds in which a call that came too soon may be made again, in all: a run that is to stop waits for it."""
+
 
 class _Lacks(Enum):
     """What a 403 is for lack of: a live token, anything granted on the mount, or a capability on the path."""
@@ -27,13 +31,20 @@ class _Lacks(Enum):
 class Wire:
     """Safe to use from several threads. `counted` is told of every call, right before it."""
 
-    def __init__(self, server: Server, credentials: Credentials, session: requests.Session | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        credentials: Credentials,
+        session: requests.Session | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.server = server
         self.counted: Callable[[], None] = lambda: None
         self._credentials = credentials
         self._token = ""
         self._login_lock = Lock()
         self._http = Http(server, session)
+        self._sleep = sleep
 
     def call(
         self, method: str, path: str, body: Any = None, *, place: Place | None = None, allow: Collection[int] = ()
@@ -105,5 +116,12 @@ class Wire:
         return _Lacks.MOUNT if alive else _Lacks.TOKEN
 
     def _send(self, method: str, path: str, body: Any, place: Place, token: str) -> Answer:
-        self.counted()
-        return self._http.send(method, path, body, token, place)
+        """A 429 is a positive no: nothing was done, so that the same call may be made again, whatever it is."""
+        patience = _PATIENCE
+        while True:
+            self.counted()
+            answer = self._http.send(method, path, body, token, place)
+            patience -= answer.after
+            if answer.status != 429 or patience < 0:
+                return answer
+            self._sleep(answer.after)
