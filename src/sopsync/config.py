@@ -78,7 +78,9 @@ def load_config(data: bytes, path: str, kinds: Mapping[str, Kind] = KINDS) -> Co
         raise ConfigError.of(in_order(found))
     stores = {name: _settings(name, raw, kinds, at, found) for name, raw in model.stores.items()}  # 2
     traits: dict[str, Traits | None] = dict.fromkeys(stores_named)
-    traits |= {name: kinds[settings.type].traits for name, settings in stores.items() if settings is not None}
+    traits |= {
+        name: kinds[settings.type].traits_of(settings) for name, settings in stores.items() if settings is not None
+    }
     compiler = Compiler(traits, at, found)  # 3
     owners = [compiler.template(model.owner, None, ("owner",))]
     owners += [compiler.template(text, None, ("previous_owners", i)) for i, text in enumerate(model.previous_owners)]

@@ -236,6 +236,8 @@ class Traits:
     tags: bool = False
     options: frozenset[str] = frozenset()
     """Names of the write options a target may set."""
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Write option → all that it may be, where that is a few words."""
     fixed: Mapping[str, str] = field(default_factory=dict)
     """Write option → what it is where git names none, for options that the store never changes of what is there."""
 

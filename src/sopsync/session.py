@@ -223,7 +223,7 @@ class Session:
             return Prune(target.prune, target.where) if target else None
 
         return Scope(
-            traits={name: KINDS[settings.type].traits for name, settings in self.config.stores.items()},
+            traits=self.config.traits,
             owners=owners,
             broken=self.manifests.broken,
             files=self.tree,

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from sopsync import manifest, sops
+from sopsync.config import load_config
 from sopsync.errors import ConfigError
 from sopsync.limits import breach
 from sopsync.model import Drift, Lifecycle, Recipe, Ref
@@ -162,6 +163,62 @@ def test_what_a_narrow_store_does_not_take() -> None:
     found = problems(rule.replace("NAME", "'{key}'"), {"a.yaml": file({"a_b": "canary-1", "x" * 21: "canary-2"})})
     assert found[0].startswith('a.yaml:2: "a_b" is no name in narrow, which takes letters, digits and -')
     assert found[1].startswith('a.yaml:3: "xxxxxxxxxxxxxxxxxxxxx" is longer than the 20 characters of a name in narrow')
+
+
+AWS = """\
+version: 1
+owner: acme
+stores:
+  plain: {type: aws-ssm, region: eu-west-1, paths: [/prod, /more.prod]}
+  chamber: {type: aws-ssm, region: eu-west-2, layout: chamber}
+  secrets: {type: aws-secretsmanager, prefix: prod+}
+sync:
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "names", "wrong"),
+    [
+        ("plain", "/prod/a /more.prod/a", ""),
+        ("plain", "/prods/a /prod /moreXprod/a prod/a", "below the store's /prod or /more.prod"),
+        ("chamber", "/svc/api_key /a/b/c", ""),
+        ("chamber", "/svc/API_KEY /alone /_chamber/x", "`/service/key` as chamber has it"),
+        ("secrets", "prod+api prod+/x", ""),
+        ("secrets", "prod prodd/x staging/x", "beginning with the store's prefix `prod+`"),
+    ],
+)
+def test_a_name_must_fit_the_store_as_it_is_configured(store: str, names: str, wrong: str) -> None:
+    for name in names.split():
+        rules = AWS + f"- {{from: a.yaml, to: [{{store: {store}, name: '{name}', encode: json}}]}}\n"
+        try:
+            load(load_config(rules.encode(), "sopsync.yaml"), {"a.yaml": file(DATA)})
+            found = ""
+        except ConfigError as error:
+            found = str(error)
+        assert (f'a.yaml:1: "{name}" is no name in aws-' in found, wrong in found) == (bool(wrong), True), found
+
+
+@pytest.mark.parametrize(
+    ("store", "option", "expected"),
+    [
+        ("plain", "tier: advanced", ""),
+        (
+            "plain",
+            "tier: Advanced",
+            'sopsync.yaml:8: unknown tier "Advanced" for a.yaml; hint: did you mean "advanced"?',
+        ),
+        ("plain", "type: StringList", 'sopsync.yaml:8: unknown type "StringList" for a.yaml; hint: did you mean'),
+        ("chamber", "type: String", 'sopsync.yaml:8: unknown option "type"; hint: one of: adopt'),
+    ],
+)
+def test_an_option_must_be_one_the_store_has(store: str, option: str, expected: str) -> None:
+    rules = AWS + f"- {{from: a.yaml, to: [{{store: {store}, name: /prod/x, encode: json, {option}}}]}}\n"
+    try:
+        load(load_config(rules.encode(), "sopsync.yaml"), {"a.yaml": file(DATA)})
+        found = ""
+    except ConfigError as error:
+        found = str(error)
+    assert found[: len(expected) or None] == expected
 
 
 def test_two_that_want_one_entry_are_both_named_also_where_case_is_folded() -> None:

@@ -63,6 +63,7 @@ def entries(source: Source, whose: Whose, target: Target, config: Config, found:
     options = {name: text.fill(whose.captures) for name, text in target.options.items()}
     tags = {name: text.fill(whose.captures) for name, text in target.tags.items()}
     found += _misfilled(source.path, target, {**options, **tags})
+    found += _unchosen(source.path, target, options, traits)
     shape = ""
     for form in forms(source, target, traits, found):
         shape = shape or _shape(form, options, tags)  # all forms of one target are alike
@@ -100,6 +101,14 @@ def _misfilled(path: str, target: Target, texts: Mapping[str, str]) -> Iterator[
             yield Problem(target.where, what, "rename the file, or leave the capture out")
 
 
+def _unchosen(path: str, target: Target, options: Mapping[str, str], traits: Traits) -> Iterator[Problem]:
+    """Options that are one of a few words, and are not."""
+    for option, choices in traits.choices.items():
+        if (said := options.get(option, choices[0])) not in choices:
+            what, hint = unknown(option, said, choices)
+            yield Problem(target.where, f"{what} for {path}", hint)
+
+
 def _shape(form: Form, options: Mapping[str, str], tags: Mapping[str, str]) -> str:
     recipe = form.recipe
     return digest.shape(
@@ -122,4 +131,5 @@ def _misnamed(name: str, form: Form, source: Source, target: Target, traits: Tra
         yield Problem(where, f"{quoted(name)} is where fences are kept", f"{target.where}: another name")
     elif not re.fullmatch(traits.name_pattern, name):
         what = f"{quoted(name)} is no name in {traits.kind}, which takes {traits.name_rule}"
-        yield Problem(where, what, f"{target.where}: rename the key, or filter it: {{key|kebab}}")
+        hint = f"{target.where}: another name; or rename the key, or filter it: {{key|kebab}}"
+        yield Problem(where, what, hint)

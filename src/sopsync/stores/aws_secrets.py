@@ -17,7 +17,7 @@ from sopsync.stores.aws_secrets_entry import history
 from sopsync.stores.aws_secrets_fence import Fences
 from sopsync.stores.aws_secrets_options import impossible
 from sopsync.stores.aws_secrets_payload import Value, from_value, to_value
-from sopsync.stores.aws_secrets_settings import AWS_SECRETS, OPERATIONS, AwsSecretsSettings, rates
+from sopsync.stores.aws_secrets_settings import OPERATIONS, AwsSecretsSettings, rates, traits
 from sopsync.stores.aws_secrets_survey import misnamed, survey
 from sopsync.stores.aws_secrets_write import Writer
 from sopsync.stores.aws_session import Clients, Context
@@ -31,12 +31,11 @@ _MOST_TAGS = 28
 class AwsSecretsStore:
     """All secrets of an account and region, or those whose names begin with a prefix. Made by `open_secrets`."""
 
-    traits = AWS_SECRETS
-
     def __init__(
         self, name: str, settings: AwsSecretsSettings, clients: Clients, sleep: Callable[[float], None]
     ) -> None:
         self.name = name
+        self.traits = traits(settings)
         self.calls = 0
         self._counting = Lock()
         self._clients = clients
@@ -50,12 +49,12 @@ class AwsSecretsStore:
         """As the last survey had them, less what was written since."""
 
     def survey(self, wanted: Mapping[str, str]) -> Survey:
-        found = survey(self._api, self._fences, wanted)
+        found = survey(self._api, self._fences, wanted, self.traits)
         self._owners = {entry.name: entry.owner for entry in found.entries if entry.owner}
         return found
 
     def read(self, name: str, *, expect: Version) -> Payload:
-        found = None if misnamed(name, self._api.prefix) else self._api.value(name)
+        found = None if misnamed(name, self.traits) else self._api.value(name)
         if found is None or found.get("VersionId") != expect:
             what = "there is no value" if found is None else "its live version is another one than was planned on"
             raise Conflict(what, store=self.name, name=name, hint="plan again")
@@ -78,7 +77,7 @@ class AwsSecretsStore:
         return self._writer.update(name, value, stamp, expect=expect, options=options, tags=tags)
 
     def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
-        self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
+        self._check(name, misnamed(name, self.traits), "rename it in the config")
         self._check(name, untaggable(tags, _MOST_TAGS), "change tags in the config")
         self._owners.pop(name, None)
         self._writer.restamp(name, stamp, expect, tags)
@@ -87,11 +86,11 @@ class AwsSecretsStore:
         return each(versions, self._delete)
 
     def _delete(self, name: str, expect: Version) -> None:
-        self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
+        self._check(name, misnamed(name, self.traits), "rename it in the config")
         self._writer.delete(name, expect, self._window, self._owners.get(name))
 
     def history(self, name: str) -> Iterator[PastVersion]:
-        entry = None if misnamed(name, self._api.prefix) else self._api.look(name)
+        entry = None if misnamed(name, self.traits) else self._api.look(name)
         return history(entry, self._api.versions(name)) if entry else iter(())
 
     def raise_fence(self, fence: Fence, *, expect: Fence | None) -> None:
@@ -106,7 +105,7 @@ class AwsSecretsStore:
 
     def _checked(self, name: str, payload: Payload, options: Mapping[str, str], tags: Mapping[str, str]) -> Value:
         """Says the limit, never the length of what breaks it."""
-        self._check(name, misnamed(name, self._api.prefix), "rename it in the config")
+        self._check(name, misnamed(name, self.traits), "rename it in the config")
         self._check(name, impossible(options), "change it in the config")
         self._check(name, untaggable(tags, _MOST_TAGS), "change tags in the config")
         value = to_value(payload)
@@ -114,8 +113,8 @@ class AwsSecretsStore:
             raise self._rejected(name, "not UTF-8 text, and a map here is JSON", "encode it: base64")
         if not value.size:
             raise self._rejected(name, "empty, which a secret cannot be", "leave the key out in the config (keys:)")
-        if value.size > AWS_SECRETS.max_bytes:
-            what = f"too large: a secret takes {AWS_SECRETS.max_bytes} bytes"
+        if value.size > self.traits.max_bytes:
+            what = f"too large: a secret takes {self.traits.max_bytes} bytes"
             raise self._rejected(name, what, "split it over several entries")
         return value
 

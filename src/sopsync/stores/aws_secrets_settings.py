@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -69,3 +71,14 @@ class AwsSecretsSettings(AwsSettings):
 def rates(settings: AwsSecretsSettings) -> dict[str, float]:
     """Group of calls → calls per second."""
     return {**QUOTAS, **{str(group): rate for group, rate in settings.rates.items()}}
+
+
+def traits(settings: AwsSecretsSettings) -> Traits:
+    """What one store takes: names that begin with its prefix."""
+    if not settings.prefix:
+        return AWS_SECRETS
+    return replace(
+        AWS_SECRETS,
+        name_pattern=f"(?={re.escape(settings.prefix)}){AWS_SECRETS.name_pattern}",
+        name_rule=f"{AWS_SECRETS.name_rule}, beginning with the store's prefix `{settings.prefix}`",
+    )

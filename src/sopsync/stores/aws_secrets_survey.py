@@ -17,31 +17,31 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from sopsync.errors import StoreError, Unavailable
-from sopsync.model import Observed, State, Survey
+from sopsync.model import Observed, State, Survey, Traits
 from sopsync.stores.aws_secrets_calls import Calls
 from sopsync.stores.aws_secrets_entry import Entry, observed
 from sopsync.stores.aws_secrets_fence import Fences
-from sopsync.stores.aws_secrets_settings import AWS_SECRETS, FENCES
+from sopsync.stores.aws_secrets_settings import FENCES
 from sopsync.stores.aws_session import THREADS
 
 _GIVE_UP = 8
 """Looks without an answer after which AWS is down, rather than one entry unreadable."""
 
 
-def misnamed(name: str, prefix: str) -> str:
+def misnamed(name: str, traits: Traits) -> str:
     """Why no entry can have this name here, or ""."""
-    if len(name) > AWS_SECRETS.max_name or not re.fullmatch(AWS_SECRETS.name_pattern, name):
-        return f"a name is {AWS_SECRETS.name_rule}, at most {AWS_SECRETS.max_name} characters"
-    return "" if name.startswith(prefix) else f"outside of the store's prefix {prefix}"
+    if len(name) <= traits.max_name and re.fullmatch(traits.name_pattern, name):
+        return ""
+    return f"a name is {traits.name_rule}; at most {traits.max_name} characters"
 
 
-def survey(calls: Calls, fences: Fences, wanted: Mapping[str, str]) -> Survey:
+def survey(calls: Calls, fences: Fences, wanted: Mapping[str, str], traits: Traits) -> Survey:
     """See above; errors as of `Store.survey`."""
     listed = {entry.name: entry for entry in calls.listed()}
     raised = {name: entry for name, entry in listed.items() if fences.holds(name)}
     # the fences of stores with another prefix are no entries, either
     seen = {name: observed(entry) for name, entry in listed.items() if FENCES not in name}
-    wrong = {name: why for name in wanted if (why := misnamed(name, calls.prefix))}
+    wrong = {name: why for name in wanted if (why := misnamed(name, traits))}
     asked = {name: digest for name, digest in wanted.items() if name not in wrong}
     looks, doubted = _Looks(calls), set[str]()
     # again, because a look may show whose something is

@@ -25,7 +25,7 @@ from threading import Lock
 from typing import Any
 
 from sopsync.errors import StoreError, Unavailable
-from sopsync.model import Fence, Observed, PastVersion, Payload, Secret, Stamp, State, Survey, Traits, Version
+from sopsync.model import Fence, Observed, PastVersion, Payload, Secret, Stamp, State, Survey, Version
 from sopsync.stores import aws_ssm_chamber as chamber
 from sopsync.stores.aws_session import Clients, Context
 from sopsync.stores.aws_ssm_calls import Calls, params
@@ -40,8 +40,8 @@ from sopsync.stores.aws_ssm_entry import (
     tier,
 )  # fmt: skip
 from sopsync.stores.aws_ssm_fence import Fences
-from sopsync.stores.aws_ssm_rules import SECURE, Rules
-from sopsync.stores.aws_ssm_settings import AWS_SSM, AwsSsmSettings
+from sopsync.stores.aws_ssm_rules import Rules
+from sopsync.stores.aws_ssm_settings import SECURE, AwsSsmSettings, traits
 from sopsync.stores.aws_ssm_survey import Listing, list_all, look_closer
 
 _TAKEN = ("ParameterAlreadyExists",)
@@ -61,10 +61,10 @@ class SsmStore:
     def __init__(self, name: str, settings: AwsSsmSettings, clients: Clients) -> None:
         self.name = name
         self.calls = 0
+        self.traits = traits(settings)
         self._chamber = settings.layout == "chamber"
-        self.traits: Traits = chamber.TRAITS if self._chamber else AWS_SSM
         self._paths = tuple(settings.paths)
-        self._rules = Rules(name, self.traits, self._paths)
+        self._rules = Rules(name, self.traits)
         self._lock = Lock()
         self._calls = Calls(name, clients, self._count, {str(group): rate for group, rate in settings.rates.items()})
         self._fences = Fences(self._calls)

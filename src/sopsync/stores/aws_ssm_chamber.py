@@ -4,7 +4,7 @@ Its source (store/ssmstore.go, store/store.go, cmd/root.go, at 8936b38) is cited
 
 * A secret is the parameter `/service/key` (`idToName`), both lower case (cmd: `utils.NormalizeService`,
   `strings.ToLower`), the key of `[\\w\\-\\.]+`, the service of the same, with slashes in between (`validateKey`,
-  `validateService`).
+  `validateService`): `CHAMBER` in aws_ssm_settings.
 * It is a SecureString under `alias/parameter_store_key` unless CHAMBER_KMS_KEY_ALIAS says otherwise (`KMSKey`).
 * `Description` is its own version number: one more than that of the live version (`Write`); what is no number is 0
   (`parameterMetaToSecretMeta`, which ignores the error of `strconv.Atoi`). It need not be the number AWS counts.
@@ -15,19 +15,8 @@ So a stamp cannot be in the Description; it is in the tags `sopsync-w` and `sops
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-
-from sopsync.stores.aws_ssm_settings import AWS_SSM, FENCES
 
 KEY = "alias/parameter_store_key"
-TRAITS = replace(
-    AWS_SSM,
-    # chamber's `_chamber` is its own
-    name_pattern=rf"(?!/(?:aws|ssm))(?!{FENCES}(?:/|$))(?!/_chamber/)(?:/[a-z0-9_.-]+){{2,15}}",
-    name_rule="`/service/key` as chamber has it: at most 15 segments of lower-case letters, digits and `_.-`, that "
-    f"begin with neither `aws` nor `ssm`, and not under `/_chamber` or `{FENCES}`",
-    options=frozenset({"kms_key", "tier"}),
-)
 
 
 def number(description: str) -> int:

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from sopsync.errors import Conflict, Rejected
 from sopsync.model import Payload, Traits, Version
 from sopsync.stores.aws_ssm_entry import Listed, unkept
-
-SECURE = "SecureString"
-_VALUES = {"tier": ("standard", "advanced", "intelligent"), "type": (SECURE, "String")}
+from sopsync.stores.aws_ssm_settings import SECURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +18,13 @@ class Rules:
 
     store: str
     traits: Traits
-    paths: tuple[str, ...]
 
     def legal(self, name: str) -> bool:
-        inside = not self.paths or any(name.startswith(f"{path}/") for path in self.paths)
-        return inside and len(name) <= self.traits.max_name and re.fullmatch(self.traits.name_pattern, name) is not None
+        return len(name) <= self.traits.max_name and re.fullmatch(self.traits.name_pattern, name) is not None
 
     @property
     def of_names(self) -> str:
-        below = f", and below one of the store's paths: {', '.join(self.paths)}" if self.paths else ""
-        return f"a name is {self.traits.name_rule}, at most {self.traits.max_name} characters{below}"
+        return f"a name is {self.traits.name_rule}; at most {self.traits.max_name} characters"
 
     def text(self, name: str, payload: Payload, options: Mapping[str, str], tags: Mapping[str, str]) -> str:
         """The value to write. Rejected if AWS would refuse it, its name, its options or its tags."""
@@ -80,11 +75,9 @@ class Rules:
         return Conflict(what, store=self.store, name=name, hint=hint)
 
     def _options(self, name: str, options: Mapping[str, str]) -> None:
-        for option in options.keys() & _VALUES:
-            if options[option] not in _VALUES[option]:
-                raise self._rejected(
-                    name, f"{option} is one of {', '.join(_VALUES[option])}", "change it in the config"
-                )
+        for option, choices in self.traits.choices.items():
+            if options.get(option, choices[0]) not in choices:
+                raise self._rejected(name, f"{option} is one of {', '.join(choices)}", "change it in the config")
         if "type" in options and "type" not in self.traits.options:
             raise self._rejected(name, f"chamber writes {SECURE} only", "leave type out")
         if options.get("type") == "String" and options.get("kms_key"):

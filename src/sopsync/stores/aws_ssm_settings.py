@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -14,6 +15,7 @@ from sopsync.stores.aws_settings import AwsSettings, PerSecond
 
 FENCES = "/sopsync-fence"
 """The path that holds the fences; no entry may live there."""
+SECURE = "SecureString"
 MARK = f"{FENCES}/tags"
 """A parameter that says: some stamps are to be found in tags only. It is never removed."""
 
@@ -38,7 +40,18 @@ AWS_SSM = Traits(
     deletes=10,  # API_DeleteParameters
     tags=True,
     options=frozenset({"kms_key", "tier", "type"}),
-    fixed={"type": "SecureString"},  # HierarchyTypeMismatchException (API_PutParameter)
+    choices={"tier": ("standard", "advanced", "intelligent"), "type": (SECURE, "String")},
+    fixed={"type": SECURE},  # HierarchyTypeMismatchException (API_PutParameter)
+)
+
+CHAMBER = replace(
+    AWS_SSM,
+    kind="aws-ssm (layout: chamber)",
+    # chamber's names, as aws_ssm_chamber has them; `_chamber` is its own
+    name_pattern=rf"(?!/(?:aws|ssm))(?!{FENCES}(?:/|$))(?!/_chamber/)(?:/[a-z0-9_.-]+){{2,15}}",
+    name_rule="`/service/key` as chamber has it: at most 15 segments of lower-case letters, digits and `_.-`, that "
+    f"begin with neither `aws` nor `ssm`, and not under `/_chamber` or `{FENCES}`",
+    options=frozenset({"kms_key", "tier"}),
 )
 
 RATES: Mapping[str, float] = {"put": 3, "get": 40, "describe": 5, "tag": 5, "delete": 5, "resources": 15}
@@ -85,3 +98,16 @@ class AwsSsmSettings(AwsSettings):
             if f"{other}/".startswith(f"{one}/"):
                 raise ValueError("no path may be within another")
         return paths
+
+
+def traits(settings: AwsSsmSettings) -> Traits:
+    """What one store takes: names below its paths, in its layout."""
+    whole = CHAMBER if settings.layout == "chamber" else AWS_SSM
+    if not settings.paths:
+        return whole
+    below = "|".join(map(re.escape, settings.paths))
+    return replace(
+        whole,
+        name_pattern=f"(?=(?:{below})/){whole.name_pattern}",
+        name_rule=f"{whole.name_rule}, below the store's {' or '.join(settings.paths)}",
+    )

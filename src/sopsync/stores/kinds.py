@@ -16,8 +16,10 @@ from sopsync.grants import Grant, Route
 from sopsync.model import Sealer, Traits
 from sopsync.stores.aws_secrets_policy import grants as secrets_grants
 from sopsync.stores.aws_secrets_settings import AWS_SECRETS, AwsSecretsSettings
+from sopsync.stores.aws_secrets_settings import traits as secrets_traits
 from sopsync.stores.aws_ssm_policy import grants as ssm_grants
 from sopsync.stores.aws_ssm_settings import AWS_SSM, AwsSsmSettings
+from sopsync.stores.aws_ssm_settings import traits as ssm_traits
 from sopsync.stores.base import Store
 from sopsync.stores.local_settings import LOCAL, LocalSettings
 from sopsync.stores.vault_policy import grants as vault_grants
@@ -42,6 +44,7 @@ class Kind:
     """One kind of store. `open` takes (name in the config, settings, context), makes no call, and raises StoreError."""
 
     traits: Traits
+    """Of all stores of this kind; those of one store: `traits_of`."""
     settings: type[BaseModel]
     open: Callable[[str, Any, Context], Store]
     places: Callable[[Any], Collection[tuple[str, ...]]] = lambda _settings: ()
@@ -49,6 +52,12 @@ class Kind:
     other, or one would take the other's entries for unwanted ones. Empty: nothing is known."""
     grants: Callable[[str, Any, Sequence[Route]], Iterable[Grant]] = lambda _name, _settings, _routes: ()
     """(name, settings, what may be written) → what each role must be allowed to do. Empty: nobody can be asked."""
+    narrowed: Callable[[Any], Traits] | None = None
+    """settings → the traits of one store; None: they do not depend on settings."""
+
+    def traits_of(self, settings: Any) -> Traits:
+        """What one store can do, and takes."""
+        return self.narrowed(settings) if self.narrowed else self.traits
 
 
 @contextmanager
@@ -104,8 +113,8 @@ def _names(settings: AwsSecretsSettings) -> Collection[tuple[str, ...]]:
 
 
 KINDS: Mapping[str, Kind] = {
-    "aws-secretsmanager": Kind(AWS_SECRETS, AwsSecretsSettings, _secrets, _names, secrets_grants),
+    "aws-secretsmanager": Kind(AWS_SECRETS, AwsSecretsSettings, _secrets, _names, secrets_grants, secrets_traits),
     "local": Kind(LOCAL, LocalSettings, _local, _file),
-    "aws-ssm": Kind(AWS_SSM, AwsSsmSettings, _ssm, _paths, ssm_grants),
+    "aws-ssm": Kind(AWS_SSM, AwsSsmSettings, _ssm, _paths, ssm_grants, ssm_traits),
     "vault": Kind(VAULT, VaultSettings, _vault, _subtree, vault_grants),
 }
