@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -17,6 +18,8 @@ _COLOURS = {
     "added": "32", "changed": "33", "re-encrypted": "2", "rerouted": "36", "removed": "31",
 }  # fmt: skip
 _WIDEST = 60
+_LONG_ID = re.compile(r"(?<!\S)v([\w-]{8})[\w-]{19,51}([\w-]{5})(?=[\s,;]|$)", re.ASCII)
+"""https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html: 32 to 64 characters."""
 
 
 def report_lines(report: Report, *, colour: bool, verbose: bool) -> Iterator[str]:
@@ -83,7 +86,7 @@ def _store_lines(rows: list[Row], *, colour: bool) -> Iterator[str]:
         key = (row.reason, row.hint) if row.action == "unknown" else ("", "")
         head = paint(f"{row.glyph} {row.action:<{word}}", row.action, colour=colour)
         indent = " " * (word + 6)
-        reason, *rest = row.reason.split("\n")  # a report of several lines; names in it are harmless
+        reason, *rest = short(row.reason).split("\n")  # a report of several lines; names in it are harmless
         if lumps[key] > 1:
             if key in told:
                 continue
@@ -126,7 +129,7 @@ def outcome_lines(outcomes: Sequence[Outcome], *, colour: bool) -> Iterator[str]
     name = min(_WIDEST, max(len(printable(str(o.change.ref))) for o in outcomes))
     for o in outcomes:
         head = paint(f"{o.change.action.glyph} {o.change.action.value:<{word}}", o.change.action, colour=colour)
-        tail = f"v{o.version}" if o.version else (o.problem.what if o.problem else "")
+        tail = short(f"v{o.version}" if o.version else (o.problem.what if o.problem else ""))
         ref = printable(str(o.change.ref))
         yield f"  {head}  {ref:<{name}}  {o.status.value:<7}  {printable(tail)}".rstrip()
         if o.problem and o.problem.hint and o.status is Status.FAILED:
@@ -152,6 +155,12 @@ def problem_lines(problem: Problem, *, prefix: str = "error: ") -> Iterator[str]
     yield from ("  " + printable(line.strip()) for line in rest)
     if problem.hint:
         yield f"  hint: {printable(problem.hint)}"
+
+
+def short(text: str) -> str:
+    """With both ends of version ids that are longer than a line has room for: of sopsync's own in Secrets Manager the
+    first says which ciphertext, the last which of its versions. JSON has them whole."""
+    return _LONG_ID.sub(r"v\1…\2", text)
 
 
 def paint(text: str, action: str, *, colour: bool) -> str:
