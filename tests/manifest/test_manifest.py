@@ -180,7 +180,7 @@ sync:
     ("store", "names", "wrong"),
     [
         ("plain", "/prod/a /more.prod/a", ""),
-        ("plain", "/prods/a /prod /moreXprod/a prod/a", "below the store's /prod or /more.prod"),
+        ("plain", "/prods/a /prod /moreXprod/a prod/a", "below one of the store's paths: /prod, /more.prod"),
         ("chamber", "/svc/api_key /a/b/c", ""),
         ("chamber", "/svc/API_KEY /alone /_chamber/x", "`/service/key` as chamber has it"),
         ("secrets", "prod+api prod+/x", ""),

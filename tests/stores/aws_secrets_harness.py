@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import botocore.session
@@ -175,6 +175,7 @@ class SecretsOutside:
 class Context:
     environ: Mapping[str, str]
     commit: str = "c" * 40
+    shared: dict[Any, Any] = field(default_factory=dict)
 
 
 class SecretsHarness:

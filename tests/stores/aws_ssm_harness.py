@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +20,10 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from moto.kms.models import kms_backends
 
 from sopsync.model import Payload, Secret
+from sopsync.stores.aws_pace import Paces
 from sopsync.stores.aws_session import _quieten
 from sopsync.stores.aws_ssm import SsmStore
-from sopsync.stores.aws_ssm_settings import AwsSsmSettings, Group, Layout
+from sopsync.stores.aws_ssm_settings import GROUPS, AwsSsmSettings, Group, Layout, rates
 from sopsync.stores.testing import Expected, Fault, Wire
 from tests.support.aws import REGION, Aws
 from tests.support.aws.callers import THEM, US, access_key
@@ -241,9 +243,12 @@ class SsmHarness:
     def open(self, wire: Wire) -> SsmStore:
         return self.client(Sender(self.account, US, wire))
 
-    def client(self, sender: Sender, settings: AwsSsmSettings | None = None) -> SsmStore:
+    def client(
+        self, sender: Sender, settings: AwsSsmSettings | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> SsmStore:
         """A store whose calls `sender` logs."""
-        return SsmStore("ssm", settings or self.settings, Pooled(self._pool, sender))  # type: ignore[arg-type]
+        asked, pooled = settings or self.settings, Pooled(self._pool, sender)
+        return SsmStore("ssm", asked, pooled, Paces(rates(asked), GROUPS), clock)  # type: ignore[arg-type]
 
     def name(self, word: str) -> str:
         return f"/contract/{word}"

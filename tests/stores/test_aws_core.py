@@ -12,11 +12,17 @@ from botocore import exceptions
 from botocore.exceptions import ClientError
 
 from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
+from sopsync.model import Payload, Secret, Stamp
 from sopsync.stores.aws_api import Api
 from sopsync.stores.aws_errors import Place, refusal, silence
 from sopsync.stores.aws_pace import Pace, Paces
+from sopsync.stores.aws_secrets import open_secrets
+from sopsync.stores.aws_secrets_settings import AwsSecretsSettings
 from sopsync.stores.aws_session import Clients, session_name
 from sopsync.stores.aws_settings import AwsSettings
+from sopsync.stores.aws_ssm import open_ssm
+from sopsync.stores.aws_ssm_settings import AwsSsmSettings
+from tests.sops.wire import Answer, serving
 from tests.support.aws import Aws
 from tests.support.aws.wire import Call
 
@@ -67,6 +73,28 @@ def test_less_than_one_a_second_waits_for_its_turn() -> None:
     for _ in range(3):
         bucket.wait()
     assert clock.now == pytest.approx(104)
+
+
+def test_stores_of_one_account_and_region_share_its_quotas() -> None:
+    def paces(context: Context, **settings: Any) -> tuple[Paces, Paces]:
+        secrets = open_secrets("a", AwsSecretsSettings(type="aws-secretsmanager", **settings), context)
+        parameters = open_ssm("b", AwsSsmSettings(type="aws-ssm", **settings), context)
+        return secrets._api._api._paces, parameters._calls._ssm._paces
+
+    run = Context({})
+    here = paces(run, region="eu-west-1")
+    assert here[0] is not here[1], "each API has its own"
+    assert all(one is other for one, other in zip(here, paces(run, region="eu-west-1"), strict=True))
+    role = "arn:aws:iam::123456789012:role/x"
+    apart: list[dict[str, Any]] = [{"region": "eu-west-2"}, {"region": "eu-west-1", "role_arn": role}]
+    for settings in apart:
+        assert all(one is not other for one, other in zip(here, paces(run, **settings), strict=True))
+    assert paces(Context({}), region="eu-west-1")[0] is not here[0], "nothing outlives a run"
+    slow = AwsSsmSettings(type="aws-ssm", region="eu-west-1", rates={"put": 1})
+    assert open_ssm("slow", slow, run)._calls._ssm._paces is not here[1], "its share was set by hand"
+    one = AwsSsmSettings(type="aws-ssm", region="eu-west-1", role_arn=role)
+    other = AwsSsmSettings(type="aws-ssm", region="eu-west-1", role_arn=f"{role}-2", paths=["/x"])
+    assert open_ssm("1", one, run)._calls._ssm._paces is open_ssm("2", other, run)._calls._ssm._paces
 
 
 def test_a_throttling_halves_the_rate_and_successes_bring_it_back() -> None:
@@ -191,6 +219,40 @@ def test_a_write_whose_answer_is_lost_is_not_made_again_and_a_read_is(lost: Exce
     assert gone.client.calls == 3
 
 
+def test_a_success_that_says_nothing_is_not_aws() -> None:
+    """As botocore gives it for a page of HTML, whatever was asked: https://github.com/boto/botocore, parsers.py,
+    _parse_body_as_json."""
+    for said_nothing in (
+        {},
+        {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"content-type": "text/html"}}},
+    ):
+        rig = Rig(Scripted([said_nothing]))
+        with pytest.raises(Unavailable, match="not the answer of AWS"):
+            rig.call(again=True)
+        assert rig.client.calls == 1
+    assert Rig(Scripted([{"ResponseMetadata": {"RequestId": "1"}}])).call(again=True).code == "", "nothing to tell"
+
+
+@pytest.mark.parametrize("service", ["ssm", "secretsmanager"])
+@pytest.mark.parametrize("page", [b"<html>log in</html>", b'{"status": "ok"}', b""])
+def test_a_web_server_is_neither_an_empty_store_nor_one_that_was_written(service: str, page: bytes) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "canary-id", "AWS_SECRET_ACCESS_KEY": "canary-key"}
+    shared: dict[str, Any] = {"region": "eu-west-1"}
+    with serving(lambda _: Answer(200, page)) as wire:
+        shared["endpoint_url"] = wire.url
+        store: Any = (
+            open_ssm("prod", AwsSsmSettings(type="aws-ssm", **shared), Context(keys))
+            if service == "ssm"
+            else open_secrets("prod", AwsSecretsSettings(type="aws-secretsmanager", **shared), Context(keys))
+        )
+        payload, stamp = Payload(value=Secret(b"canary-value")), Stamp("acme", "a" * 32, "c" * 40)
+        with pytest.raises(Unavailable, match="not the answer of AWS"):
+            store.survey({"/a/b": "d" * 32})
+        with pytest.raises(Unavailable, match="not the answer of AWS"):
+            store.write("/a/b", payload, stamp, expect=None, options={}, tags={})
+        store.close()
+
+
 def test_a_no_is_never_asked_for_twice_and_known_ones_are_answers() -> None:
     rig = Rig(Scripted([said("ParameterAlreadyExists"), {}]))
     assert rig.call(again=True, allow=("ParameterAlreadyExists",)).code == "ParameterAlreadyExists"
@@ -240,6 +302,9 @@ PLACE = Place("prod", "/a", "ssm:PutParameter")
         ("LimitExceededException", 400, Rejected, "quota"),
         ("InternalServerError", 500, Unavailable, "AWS failed"),
         ("", 200, Unavailable, "no code"),
+        ("403", 403, Unavailable, "not the answer of AWS"),
+        ("302", 302, Unavailable, "look at endpoint_url and proxies"),
+        ("502", 502, Unavailable, "not the answer of AWS"),
     ],
 )
 def test_codes_become_what_the_reader_can_do(code: str, status: int, kind: type[StoreError], says: str) -> None:
@@ -278,7 +343,8 @@ def test_a_denial_names_the_action_that_is_missing_and_where() -> None:
         (exceptions.ProfileNotFound(profile="x"), Denied, "no such AWS profile"),
         (exceptions.UnauthorizedSSOTokenError(), Denied, "aws sso login"),
         (exceptions.NoRegionError(), Rejected, "AWS_REGION"),
-        (exceptions.SSLError(endpoint_url="x", error="y"), Rejected, "certificate"),
+        (exceptions.SSLError(endpoint_url="x", error="[SSL: CERTIFICATE_VERIFY_FAILED]"), Rejected, "certificate"),
+        (exceptions.SSLError(endpoint_url="x", error="EOF occurred"), Unavailable, "no connection"),
         (exceptions.ReadTimeoutError(endpoint_url="x"), Unavailable, "no answer in time"),
         (exceptions.EndpointConnectionError(endpoint_url="x"), Unavailable, "no connection"),
         (exceptions.ParamValidationError(report="canary-x"), Rejected, "cannot be made"),
@@ -298,6 +364,7 @@ def test_silence_becomes_what_the_reader_can_do(error: Exception, kind: type[Sto
 class Context:
     environ: Mapping[str, str]
     commit: str = COMMIT
+    shared: dict[Any, Any] = field(default_factory=dict)
 
 
 @pytest.fixture

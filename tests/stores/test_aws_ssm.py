@@ -389,6 +389,22 @@ def test_a_foreign_write_between_survey_and_put_is_said_and_healed(rig: Rig) -> 
     assert rig.see(OTHER.digest).vouched
 
 
+def test_what_was_seen_half_a_minute_ago_is_looked_at_before_it_is_written_over(rig: Rig) -> None:
+    """Nothing compares when a parameter is overwritten, and who reads a plan takes their time."""
+    now = [0.0]
+    rig.store = rig.harness.client(Sender(rig.harness.account, US, rig.wire, rig.log), clock=lambda: now[0])
+    rig.write()
+    rig.see()
+    now[0] = 29.0
+    assert rig.calls(lambda: rig.write("two", expect="1")) == ["put_parameter"]
+    rig.outside.put(NAME, value("theirs"))
+    now[0] = 29.0 + 30.0
+    with pytest.raises(Conflict, match="planned on v2, found v3"):
+        rig.write("three", expect="2")
+    live = rig.outside.peek(NAME)
+    assert live is not None and live.same(value("theirs"))  # noqa: PT018
+
+
 def test_a_stamp_never_names_a_version_that_is_yet_to_come(rig: Rig) -> None:
     """Deleted in between, numbers begin again: v=3 on version 1 would vouch for whoever makes version 3, if overwriting
     keeps the Description."""

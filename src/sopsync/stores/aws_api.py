@@ -12,7 +12,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sopsync.errors import StoreError
-from sopsync.stores.aws_errors import THROTTLED, Place, refusal, silence
+from sopsync.stores.aws_errors import THROTTLED, Place, foreign, refusal, silence
 from sopsync.stores.aws_pace import Paces
 from sopsync.stores.aws_session import Clients
 
@@ -126,6 +126,8 @@ class Api:
             raise (_Lost(meaning) if _answerless(error) else meaning) from None
         except Exception as error:  # noqa: BLE001 - whatever it quotes may be a value
             raise silence(error, place) from None
+        if not _speaks(data):
+            raise foreign(place)
         pace.went()
         return Answer(data=data)
 
@@ -144,3 +146,10 @@ class _Lost(Exception):
 
 def _answerless(error: BotoCoreError) -> bool:
     return bool({kind.__name__ for kind in type(error).__mro__} & {"HTTPClientError", "ConnectionError"})
+
+
+def _speaks(data: Mapping[str, Any]) -> bool:
+    """Whether a success came from AWS: it has a request id, or something that the operation tells. What botocore cannot
+    parse (a proxy's page) becomes a success without anything in it, and that would be an empty listing."""
+    about = data.get("ResponseMetadata", {})
+    return bool(about.get("RequestId") or data.keys() - {"ResponseMetadata"})

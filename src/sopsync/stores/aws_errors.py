@@ -92,10 +92,17 @@ def refusal(code: str, message: str, status: int, place: Place) -> StoreError:
         )
     if limit := _LIMITS.get(code):
         return place.rejected(*limit)
+    if code.isdecimal():  # of HTTP, for lack of one of AWS's
+        return foreign(place)
     shown = re.sub(r"[^A-Za-z.]", "", code) or "no code"
     if status >= 500 or not code:
         return place.unavailable(f"AWS failed ({shown})")
     return place.rejected(f"AWS takes the request for a bad one ({shown})", "look at its name, value, tags and options")
+
+
+def foreign(place: Place) -> Unavailable:
+    """An answer, or a no, of a proxy or a web server."""
+    return Place(place.store).unavailable("that was not the answer of AWS", "look at endpoint_url and proxies")
 
 
 def _denied(message: str, place: Place) -> Denied:
@@ -122,7 +129,7 @@ def silence(error: Exception, place: Place) -> StoreError:
         return whole.denied("there is no such AWS profile", "look at profile, and AWS_PROFILE")
     if kinds & {"NoRegionError", "InvalidRegionError"}:
         return whole.rejected("no AWS region", "set region, or AWS_REGION")
-    if "SSLError" in kinds:
+    if "SSLError" in kinds and "CERTIFICATE_VERIFY_FAILED" in str(error):  # others are a connection that broke off
         return whole.rejected("the server's certificate is not trusted", "look at endpoint_url, and AWS_CA_BUNDLE")
     if kinds & {"ParamValidationError", "UnknownEndpointError", "EndpointProviderError"}:
         what = f"the request cannot be made ({type(error).__name__})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from threading import Lock
+from typing import Any
 
 _LEAST = 1 / 16
 """The share of its rate that a group never goes below."""
@@ -64,3 +65,12 @@ class Paces:
     def of(self, operation: str) -> Pace:
         """The pace of an operation. KeyError if nobody said which group it is of."""
         return self._paces[self._operations[operation]]
+
+
+def together(
+    shared: MutableMapping[Hashable, Any], where: Hashable, quotas: Mapping[str, float], operations: Mapping[str, str]
+) -> Paces:
+    """The paces of one account and region, which all stores of a run keep together: AWS's quotas are the account's.
+    `shared`: of that run. Stores that are given other rates have divided the quota among themselves."""
+    found: Paces = shared.setdefault((where, *sorted(quotas.items())), Paces(quotas, operations))
+    return found

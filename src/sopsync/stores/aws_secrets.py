@@ -11,7 +11,7 @@ from typing import Any
 from sopsync.errors import Conflict, Rejected, StoreError
 from sopsync.model import Fence, PastVersion, Payload, Stamp, Survey, Version
 from sopsync.stores.aws_api import Api
-from sopsync.stores.aws_pace import Paces
+from sopsync.stores.aws_pace import Paces, together
 from sopsync.stores.aws_secrets_calls import Calls
 from sopsync.stores.aws_secrets_entry import history
 from sopsync.stores.aws_secrets_fence import Fences
@@ -32,7 +32,12 @@ class AwsSecretsStore:
     """All secrets of an account and region, or those whose names begin with a prefix. Made by `open_secrets`."""
 
     def __init__(
-        self, name: str, settings: AwsSecretsSettings, clients: Clients, sleep: Callable[[float], None]
+        self,
+        name: str,
+        settings: AwsSecretsSettings,
+        clients: Clients,
+        paces: Paces,
+        sleep: Callable[[float], None],
     ) -> None:
         self.name = name
         self.traits = traits(settings)
@@ -40,7 +45,6 @@ class AwsSecretsStore:
         self._counting = Lock()
         self._clients = clients
         self._window = settings.recovery_window
-        paces = Paces(rates(settings), OPERATIONS)
         wire = Api(name, "secretsmanager", clients, paces=paces, counted=self._count, sleep=sleep)
         self._api = Calls(wire, settings.prefix)
         self._fences = Fences(self._api)
@@ -135,4 +139,5 @@ def open_secrets(
 ) -> AwsSecretsStore:
     """A store. Makes no call: credentials and region are asked for at the first one. `made` is told of each new client,
     before it makes a call; `sleep` waits before a call that got no answer is made again."""
-    return AwsSecretsStore(name, settings, Clients(settings, context, "secretsmanager", made), sleep)
+    paces = together(context.shared, ("secretsmanager", *settings.where()), rates(settings), OPERATIONS)
+    return AwsSecretsStore(name, settings, Clients(settings, context, "secretsmanager", made), paces, sleep)

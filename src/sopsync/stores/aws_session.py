@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from threading import Lock
 from typing import Any, Protocol
 
@@ -32,6 +32,9 @@ class Context(Protocol):
 
     @property
     def commit(self) -> str: ...
+
+    @property
+    def shared(self) -> MutableMapping[Hashable, Any]: ...
 
 
 class Clients:

@@ -1,84 +1,60 @@
 """Secrets in AWS Systems Manager Parameter Store: one parameter an entry, its stamp in the same call as its value.
 
-    create   PutParameter, which takes a name only if it is free         1 call
-    update   PutParameter                                                1
-    restamp  a look, AddTagsToResource                                   2
-
-* PutParameter compares no version. The stamp names the one that the put is going to make; if AWS made another, somebody
-  wrote in between: their value is in the history, ours is live, and the stamp does not vouch for it. That is said, and
-  the next plan looks at the value and decides anew.
-* A Description cannot be changed without a new version, so a stamp for a version that is there goes into a tag. It is
-  neither removed nor renewed by later puts: it names an old version then, and is not believed.
-* Tags of the user are written before a put that follows them: cut off in between, the stamp is the old one, and all is
-  done once more.
-* `layout: chamber` leaves the Description to chamber: the stamp is in the tag always, which comes with the value when
-  an entry is created, and after it in a call of its own when it is updated.
-* No parameter has a label of ours: a label on the oldest of 100 versions would block the next put.
+`aws_ssm_write` tells the order of its writes, `aws_ssm_survey` which calls a look takes, `aws_ssm_entry` what is kept
+where.
 """
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
 from sopsync.errors import StoreError, Unavailable
 from sopsync.model import Fence, Observed, PastVersion, Payload, Secret, Stamp, State, Survey, Version
-from sopsync.stores import aws_ssm_chamber as chamber
+from sopsync.stores.aws_pace import Paces, together
 from sopsync.stores.aws_session import Clients, Context
-from sopsync.stores.aws_ssm_calls import Calls, params
-from sopsync.stores.aws_ssm_entry import (
-    Listed,
-    Tags,
-    describe,
-    described,
-    label,
-    observed,
-    retag,
-    tier,
-)  # fmt: skip
+from sopsync.stores.aws_ssm_calls import Calls
+from sopsync.stores.aws_ssm_entry import observed
 from sopsync.stores.aws_ssm_fence import Fences
 from sopsync.stores.aws_ssm_rules import Rules
-from sopsync.stores.aws_ssm_settings import SECURE, AwsSsmSettings, traits
+from sopsync.stores.aws_ssm_settings import GROUPS, AwsSsmSettings, rates, traits
 from sopsync.stores.aws_ssm_survey import Listing, list_all, look_closer
-
-_TAKEN = ("ParameterAlreadyExists",)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The last that this client saw of an entry. `tags` None: not looked at."""
-
-    seen: Listed
-    tags: Tags | None = None
+from sopsync.stores.aws_ssm_write import Known, Writer
 
 
 class SsmStore:
-    """The parameters of one account and region, or those below some paths. `calls` is made by `open_ssm`."""
+    """The parameters of one account and region, or those below some paths. Made by `open_ssm`."""
 
-    def __init__(self, name: str, settings: AwsSsmSettings, clients: Clients) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: AwsSsmSettings,
+        clients: Clients,
+        paces: Paces,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
-        self.calls = 0
         self.traits = traits(settings)
+        self.calls = 0
+        self._counting = Lock()
         self._chamber = settings.layout == "chamber"
         self._paths = tuple(settings.paths)
         self._rules = Rules(name, self.traits)
-        self._lock = Lock()
-        self._calls = Calls(name, clients, self._count, {str(group): rate for group, rate in settings.rates.items()})
+        self._calls = Calls(name, clients, self._count, paces)
         self._fences = Fences(self._calls)
-        self._known: dict[str, _Known] = {}
+        self._clock = clock
+        self._writer = Writer(self._calls, self._rules, self._fences.mark, clock, chambered=self._chamber)
 
     def survey(self, wanted: Mapping[str, str]) -> Survey:
+        began = self._clock()
         found = list_all(self._calls, self._paths)
         fences = self._fences.learn(found.fences)
-        look_closer(
-            self._calls, found, wanted, told=not self._chamber, listed=self._chamber or self._fences.marked
-        )  # fmt: skip
-        with self._lock:
-            self._known = {name: _Known(seen, found.tags.get(name)) for name, seen in found.entries.items()}
-        shown = [found.observed(name, told=not self._chamber) for name in found.entries if name not in found.unknown]
+        told, listed = not self._chamber, self._chamber or self._fences.marked
+        look_closer(self._calls, found, wanted, told=told, listed=listed)
+        self._writer.learn({name: Known(seen, began, found.tags.get(name)) for name, seen in found.entries.items()})
+        shown = [found.observed(name, told=told) for name in found.entries if name not in found.unknown]
         shown = [entry for entry in shown if entry.owner or entry.name in wanted]
         shown += [Observed(path, State.UNKNOWN, reason=why) for path, why in found.unknown.items()]
         shown += [self._unseen(name, found) for name in wanted.keys() - found.entries.keys() - found.unknown.keys()]
@@ -100,25 +76,14 @@ class SsmStore:
         options: Mapping[str, str],
         tags: Mapping[str, str],
     ) -> Version:
-        # 1. What AWS would refuse, or worse, not refuse.
-        value = self._rules.text(name, payload, options, tags)
+        value = self._rules.text(name, payload, options, tags)  # what AWS would refuse, or worse, not refuse
         if expect is None:
-            return self._create(name, value, stamp, options, tags)
-        # 2. What is live, as the survey saw it; looked at again only if that is not what is expected.
-        known = self._live(name, expect)
-        self._rules.same_type(known.seen, options)
-        # 3. Tags, the value with its stamp, and in chamber's layout the stamp.
-        return self._update(self._retag(name, known, tags), value, stamp, options)
+            return self._writer.create(name, value, stamp, options, tags)
+        return self._writer.update(name, value, stamp, expect=expect, options=options, tags=tags)
 
     def restamp(self, name: str, stamp: Stamp, *, expect: Version, tags: Mapping[str, str]) -> None:
-        """Nothing compares here, either: who writes a value between the look and the tag keeps it, and the stamp,
-        naming the old version, does not vouch for it."""
         self._rules.nameable(name, tags)
-        known = self._live(name, expect, anew=True)
-        said = None if self._chamber else described(known.seen.description)
-        if not self._chamber and (said is None or said.owner != stamp.owner):
-            self._fences.mark()
-        self._retag(name, known, tags, label(stamp.naming(expect), known.seen.made))
+        self._writer.restamp(name, stamp, expect, tags)
 
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
         """Deletes compare nothing: what others write between the look and the delete goes, too."""
@@ -134,9 +99,7 @@ class SsmStore:
                 refused |= {name: self._rules.moved(name, versions[name], "nothing") for name in gone}
             except Unavailable as lost:
                 refused |= self._deleted(names, versions, lost)
-        with self._lock:
-            for name in versions:
-                self._known.pop(name, None)
+        self._writer.forget(versions)
         return refused
 
     def history(self, name: str) -> Iterator[PastVersion]:
@@ -152,91 +115,6 @@ class SsmStore:
     def close(self) -> None:
         self._calls.close()
 
-    # -- writing
-
-    def _create(
-        self, name: str, value: str, stamp: Stamp, options: Mapping[str, str], tags: Mapping[str, str]
-    ) -> Version:
-        first = stamp.naming("1")
-        sent = {**retag({}, tags).add, **(label(first, "") if self._chamber else {})}
-        text = chamber.following("") if self._chamber else describe(first)
-        given = self._given(None, value, text, options)
-        given |= {"Tags": [{"Key": key, "Value": said} for key, said in sent.items()]} if sent else {}
-        try:
-            answer = self._calls.put(name, given, allow=_TAKEN)
-            taken = bool(answer.code)
-        except Unavailable as lost:
-            taken = not self._created(name, text, sent, lost)
-        if taken:
-            raise self._rules.moved(name, None, "something else")
-        self._learn(name, _Known(Listed(name, 1, text, given["Type"], given.get("Tier", "")), sent))
-        return Version("1")
-
-    def _update(self, known: _Known, value: str, stamp: Stamp, options: Mapping[str, str]) -> Version:
-        seen, number = known.seen, known.seen.version + 1
-        text = chamber.following(seen.description) if self._chamber else describe(stamp.naming(str(number)))
-        given = self._given(seen, value, text, options)
-        self._forget(seen.name)
-        try:
-            made = int(self._calls.put(seen.name, given).data["Version"])
-        except Unavailable as lost:
-            made = self._settled(seen, text, lost)
-        if made < number and not self._chamber:
-            # Somebody deleted it, and numbers began anew: the stamp names a version that is yet to come, and would one
-            # day vouch for whoever makes that. So it is said once more, with the number that it has now.
-            again = {**given, "Description": describe(stamp.naming(str(made + 1)))}
-            made = int(self._calls.put(seen.name, again).data["Version"])
-        elif self._chamber and made <= number:
-            self._calls.tag(seen.name, label(stamp.naming(str(made)), ""))
-        if made != number:
-            raise self._rules.overtaken(seen.name, Version(str(seen.version)), made)
-        self._learn(seen.name, replace(known, seen=replace(seen, version=number, description=text, at=None)))
-        return Version(str(number))
-
-    def _created(self, name: str, text: str, sent: Tags, lost: Unavailable) -> bool:
-        """Whether it was us who created it, where the answer was lost. Raises that if there is nothing."""
-        try:
-            seen = self._calls.look([name]).get(name)
-            tags = self._calls.tags(name) if seen and self._chamber else sent
-        except StoreError:
-            raise lost from None
-        if seen is None:
-            raise lost
-        return (seen.version, seen.description, tags) == (1, text, sent)
-
-    def _settled(self, before: Listed, text: str, lost: Unavailable) -> int:
-        """Which version an update made, where the answer was lost. Raises that if it made none, or nobody can tell:
-        the Description proves it, but not chamber's, and then the next plan opens the value and sees."""
-        try:
-            seen = self._calls.look([before.name]).get(before.name)
-        except StoreError:
-            raise lost from None
-        if seen is None or self._chamber or seen.version == before.version:
-            raise lost
-        if seen.description != text:
-            raise self._rules.moved(before.name, Version(str(before.version)), f"v{seen.version}")
-        return seen.version
-
-    def _given(self, live: Listed | None, value: str, text: str, options: Mapping[str, str]) -> dict[str, Any]:
-        """What the config leaves open stays as it is."""
-        kind = options.get("type") or (live.type if live else SECURE)
-        key = options.get("kms_key") or (live.key if live else chamber.KEY if self._chamber else "")
-        return params(
-            value, text, Type=kind, KeyId=key if kind == SECURE else "", Overwrite=live is not None,
-            Tier=tier(options.get("tier"), live.tier if live else ""),
-        )  # fmt: skip
-
-    def _retag(self, name: str, known: _Known, wanted: Tags, stamp: Tags | None = None) -> _Known:
-        """Tags of ours as git wants them, those of others as they are; and the stamp, last."""
-        now = known.tags if known.tags is not None else self._calls.tags(name)
-        change = retag(now or {}, wanted)
-        add = {**change.add, **(stamp or {})}
-        there = now is not None and (not change.remove or self._calls.untag(name, change.remove))
-        if not there or (add and not self._calls.tag(name, add)):
-            raise self._rules.moved(name, Version(str(known.seen.version)), "nothing")
-        left = {key: value for key, value in (now or {}).items() if key not in change.remove}
-        return self._learn(name, _Known(known.seen, {**left, **add}))
-
     def _deleted(
         self, names: list[str], versions: Mapping[str, Version], lost: Unavailable
     ) -> Mapping[str, StoreError]:
@@ -250,30 +128,8 @@ class SsmStore:
             for name, seen in live.items()
         }
 
-    # -- knowing
-
-    def _live(self, name: str, expect: Version, *, anew: bool = False) -> _Known:
-        """Conflict if the live version is not `expect`."""
-        with self._lock:
-            known = self._known.get(name)
-        if anew or known is None or str(known.seen.version) != expect:
-            seen = self._calls.look([name]).get(name) if re.fullmatch("[1-9][0-9]*", expect) else None
-            if seen is None or str(seen.version) != expect:
-                raise self._rules.moved(name, expect, f"v{seen.version}" if seen else "no such version")
-            known = _Known(seen, known.tags if known and str(known.seen.version) == expect else None)
-        return known
-
-    def _learn(self, name: str, known: _Known) -> _Known:
-        with self._lock:
-            self._known[name] = known
-        return known
-
-    def _forget(self, name: str) -> None:
-        with self._lock:
-            self._known.pop(name, None)
-
     def _count(self) -> None:
-        with self._lock:
+        with self._counting:
             self.calls += 1
 
     def _unseen(self, name: str, found: Listing) -> Observed:
@@ -289,4 +145,5 @@ def open_ssm(
 ) -> SsmStore:
     """A client. Makes no call: credentials and region are asked for at the first one. `made` is told of every botocore
     client, for whoever has event handlers to register."""
-    return SsmStore(name, settings, Clients(settings, context, "ssm", made))
+    paces = together(context.shared, ("ssm", *settings.where()), rates(settings), GROUPS)
+    return SsmStore(name, settings, Clients(settings, context, "ssm", made), paces)

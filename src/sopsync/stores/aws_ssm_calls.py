@@ -9,7 +9,6 @@ from sopsync.stores.aws_api import Answer, Api
 from sopsync.stores.aws_pace import Paces
 from sopsync.stores.aws_session import Clients
 from sopsync.stores.aws_ssm_entry import STAMP, Listed, Tags
-from sopsync.stores.aws_ssm_settings import GROUPS, RATES
 
 _PAGE, _HISTORY, _RESOURCES = 50, 50, 100
 """The most that a page takes: API_DescribeParameters, API_GetParameterHistory, and API_GetResources of tagging."""
@@ -19,12 +18,9 @@ _GONE = ("InvalidResourceId",)
 class Calls:
     """Safe to use from several threads."""
 
-    def __init__(
-        self, store: str, clients: Clients, counted: Callable[[], None], rates: Mapping[str, float] = RATES
-    ) -> None:
+    def __init__(self, store: str, clients: Clients, counted: Callable[[], None], paces: Paces) -> None:
         self.store = store
         self._clients = clients
-        paces = Paces({**RATES, **rates}, GROUPS)
         self._ssm = Api(store, "ssm", clients, paces=paces, counted=counted)
         self._tagging = Api(store, "resourcegroupstaggingapi", clients, paces=paces, counted=counted)
 

@@ -100,6 +100,11 @@ class AwsSsmSettings(AwsSettings):
         return paths
 
 
+def rates(settings: AwsSsmSettings) -> dict[str, float]:
+    """Group of calls → calls per second."""
+    return {**RATES, **{str(group): rate for group, rate in settings.rates.items()}}
+
+
 def traits(settings: AwsSsmSettings) -> Traits:
     """What one store takes: names below its paths, in its layout."""
     whole = CHAMBER if settings.layout == "chamber" else AWS_SSM
@@ -109,5 +114,5 @@ def traits(settings: AwsSsmSettings) -> Traits:
     return replace(
         whole,
         name_pattern=f"(?=(?:{below})/){whole.name_pattern}",
-        name_rule=f"{whole.name_rule}, below the store's {' or '.join(settings.paths)}",
+        name_rule=f"{whole.name_rule}, below one of the store's paths: {', '.join(settings.paths)}",
     )

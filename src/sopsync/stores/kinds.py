@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Context:
     """Where relative paths start."""
     commit: str = ""
     """The commit that is being planned or applied, for the logs of whoever runs the store."""
+    shared: MutableMapping[Hashable, Any] = field(default_factory=dict)
+    """What the stores of one run keep together, by whatever they agree on."""
 
 
 @dataclass(frozen=True, slots=True)
