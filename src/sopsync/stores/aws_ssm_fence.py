@@ -69,9 +69,9 @@ class Fences:
         chain = _chain(fence.owner)
         with self._lock:
             stand = None if self._known is None else self._known.get(chain, _Stand())
-        if stand is None or stand.fence != expect:
+        if stand is None or stand.fence != expect or fence == expect:
             stand = self._look(chain)
-        if stand.fence == fence != expect:
+        if stand.fence == fence:
             return
         if stand.fence != expect:
             raise self._moved(fence.owner)

@@ -63,7 +63,8 @@ class Store(Protocol):
         """All versions the store still knows, newest first. No values."""
 
     def raise_fence(self, fence: Fence, *, expect: Fence | None) -> None:
-        """Replace the owner's fence, which must be `expect` (None: there is none). Conflict if it is not."""
+        """Replace the owner's fence, which must be `expect` (None: there is none). Conflict if it is not. Where
+        `expect` is `fence`, this is a look, made now: it stands there, or Conflict."""
 
     def close(self) -> None:
         """Let go of connections and tokens. May be called twice."""

@@ -51,10 +51,12 @@ class Fences:
         name = fence_of(fence.owner)
         # 1. Where it stands: as the survey saw it, unless that is not what is expected.
         stand = None if self._known is None else self._known.get(name, _Stand())
-        if stand is None or stand.fence != expect:
+        if stand is None or stand.fence != expect or fence == expect:
             stand = self._look(name, self._kv.metadata(name))
         if stand.fence != expect:
             raise self._moved(fence.owner)
+        if stand.fence == fence:
+            return
         # 2. The data decides.
         written = self._put(name, fence, stand.version)
         if written is None:

@@ -117,6 +117,10 @@ class VersionLaws:
         _conflict(lambda: place.store.raise_fence(second, expect=None))
         place.store.raise_fence(second, expect=first)
         _conflict(lambda: place.store.raise_fence(first, expect=first))
+        place.fresh().raise_fence(second, expect=second)
+        before = place.store.calls
+        place.store.raise_fence(second, expect=second)
+        assert place.store.calls - before <= place.harness.expected.fence, "whether it stands there is one look"
         survey = place.fresh().survey({})
         assert survey.fences == {second.owner: second, theirs.owner: theirs}
         assert survey.entries == (), "a fence is not an entry"
