@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
 from sopsync.model import Payload, Secret, Stamp
 from sopsync.stores.aws_api import Api
-from sopsync.stores.aws_errors import Place, refusal, silence
+from sopsync.stores.aws_errors import refusal, silence
 from sopsync.stores.aws_pace import Pace, Paces
 from sopsync.stores.aws_secrets import open_secrets
 from sopsync.stores.aws_secrets_settings import AwsSecretsSettings
@@ -22,6 +22,7 @@ from sopsync.stores.aws_session import Clients, session_name
 from sopsync.stores.aws_settings import AwsSettings
 from sopsync.stores.aws_ssm import open_ssm
 from sopsync.stores.aws_ssm_settings import AwsSsmSettings
+from sopsync.stores.place import Place
 from tests.sops.wire import Answer, serving
 from tests.support.aws import Aws
 from tests.support.aws.wire import Call

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
 from sopsync.model import VALUE, Fence, Observed, PastVersion, Payload, Secret, Stamp, State, Survey, Traits, Version
-from sopsync.stores.base import each
+from sopsync.stores.base import one_by_one
 from sopsync.stores.testing import Expected, Fault, Wire
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class Toy:
         self.call(name, lambda: self.server.set_meta(name, meta(stamp.naming(expect), tags), cas))
 
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
-        return each(versions, self.delete_one)
+        return one_by_one(versions, self.delete_one)
 
     def delete_one(self, name: str, expect: Version) -> None:
         if self.server.get(name).gone:

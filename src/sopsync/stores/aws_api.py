@@ -12,9 +12,10 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sopsync.errors import StoreError
-from sopsync.stores.aws_errors import THROTTLED, Place, foreign, refusal, silence
+from sopsync.stores.aws_errors import THROTTLED, foreign, refusal, silence
 from sopsync.stores.aws_pace import Paces
 from sopsync.stores.aws_session import Clients
+from sopsync.stores.place import Place
 
 _PATIENCE = 60.0
 """Seconds from the first throttling of a call in which it may be made again, whatever the pace has come down to and

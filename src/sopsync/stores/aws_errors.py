@@ -7,9 +7,9 @@ https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from sopsync.errors import Conflict, Denied, Rejected, StoreError, Unavailable
+from sopsync.errors import Denied, StoreError, Unavailable
+from sopsync.stores.place import Place
 
 THROTTLED = frozenset({
     "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "TooManyUpdates",
@@ -52,34 +52,12 @@ each operation's page."""
 _NEEDS = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)(?: on resource: ([\w:/.*+=,@-]+))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call was going, for messages: the store, the entry, and the action it needs to be allowed."""
-
-    store: str
-    name: str = ""
-    action: str = ""
-    """Such as `ssm:PutParameter`."""
-
-    def conflict(self, what: str) -> Conflict:
-        return Conflict(what, store=self.store, name=self.name, hint="plan again")
-
-    def denied(self, what: str, hint: str) -> Denied:
-        return Denied(what, store=self.store, name=self.name, hint=hint)
-
-    def rejected(self, what: str, hint: str) -> Rejected:
-        return Rejected(what, store=self.store, name=self.name, hint=hint)
-
-    def unavailable(self, what: str, hint: str = "retry") -> Unavailable:
-        return Unavailable(what, store=self.store, name=self.name, hint=hint)
-
-
 def refusal(code: str, message: str, status: int, place: Place) -> StoreError:
     """An answer that nobody expected, as the error it stands for. `status`: of HTTP."""
     if code in THROTTLED:
         return place.unavailable("too many requests", "retry later; rates: in the config sets the pace")
     if code in _LOGIN:
-        return Place(place.store).denied("the credentials are not valid, or have expired", "log in to AWS again")
+        return place.whole.denied("the credentials are not valid, or have expired", "log in to AWS again")
     if code in _DENIED:
         return _denied(message, place)
     if code in _TAKEN:
@@ -102,15 +80,15 @@ def refusal(code: str, message: str, status: int, place: Place) -> StoreError:
 
 def foreign(place: Place) -> Unavailable:
     """An answer, or a no, of a proxy or a web server."""
-    return Place(place.store).unavailable("that was not the answer of AWS", "look at endpoint_url and proxies")
+    return place.whole.unavailable("that was not the answer of AWS", "look at endpoint_url and proxies")
 
 
 def _denied(message: str, place: Place) -> Denied:
     """AWS names the action that is missing, which need not be the one that was called: kms:Decrypt, sts:AssumeRole."""
     found = _NEEDS.search(message)
-    action, on = (found[1], found[2]) if found else (place.action, None)
+    action, on = (found[1], found[2]) if found else (place.needs, None)
     if not found and "KMS" in message:
-        needed = _OF_KEYS.get(place.action, "kms:Decrypt and kms:GenerateDataKey")
+        needed = _OF_KEYS.get(place.needs, "kms:Decrypt and kms:GenerateDataKey")
         return place.denied("access to the KMS key is denied", f"grant {needed} on it; sopsync policy prints all")
     return place.denied(
         f"not allowed: {action}", f"grant {action}{f' on {on}' if on else ''}; sopsync policy prints all"
@@ -120,7 +98,7 @@ def _denied(message: str, place: Place) -> Denied:
 def silence(error: Exception, place: Place) -> StoreError:
     """What botocore raised instead of an answer, by its class. Its text may quote what was to be sent."""
     kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: not every version of botocore has them all
-    whole = Place(place.store)
+    whole = place.whole
     if kinds & {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"}:
         return whole.denied("no AWS credentials", "log in to AWS, or set AWS_PROFILE")
     if kinds & {"SSOError", "TokenRetrievalError", "LoginError"}:

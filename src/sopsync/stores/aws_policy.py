@@ -15,7 +15,7 @@ _CLEAR = re.compile(r"[\w/+=.,@ :-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Account:
     """The account and region of a store, `*` where the config leaves them open, and the service in them."""
 
     settings: AwsSettings

@@ -22,7 +22,7 @@ from sopsync.stores.aws_secrets_survey import misnamed, survey
 from sopsync.stores.aws_secrets_write import Writer
 from sopsync.stores.aws_session import Clients, Context
 from sopsync.stores.aws_tags import untaggable
-from sopsync.stores.base import each
+from sopsync.stores.base import one_by_one
 
 _MOST_TAGS = 28
 """Tags of git's whose digests fit into one of ours."""
@@ -87,7 +87,7 @@ class AwsSecretsStore:
         self._writer.restamp(name, stamp, expect, tags)
 
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
-        return each(versions, self._delete)
+        return one_by_one(versions, self._delete)
 
     def _delete(self, name: str, expect: Version) -> None:
         self._check(name, misnamed(name, self.traits), "rename it in the config")

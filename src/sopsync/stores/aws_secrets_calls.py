@@ -11,7 +11,6 @@ from typing import Any
 
 from sopsync.errors import Conflict
 from sopsync.stores.aws_api import Answer, Api
-from sopsync.stores.aws_errors import Place
 from sopsync.stores.aws_secrets_entry import CURRENT, PENDING, SHELL, Entry, Tagging
 from sopsync.stores.aws_secrets_payload import Value
 
@@ -122,9 +121,6 @@ class Calls:
         self._alive("RemoveRegionsFromReplication", name, RemoveReplicaRegions=regions)
 
     # -- how calls are made
-
-    def place(self, name: str) -> Place:
-        return Place(self.store, name)
 
     def _call(self, operation: str, name: str, *allow: str, **params: Any) -> Answer:
         return self._api.call(operation, name=name, again=True, allow=allow, SecretId=name, **params)

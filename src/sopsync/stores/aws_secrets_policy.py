@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from sopsync.grants import Grant, Role, Route
-from sopsync.stores.aws_policy import Place, key_of, legal, wildcards
+from sopsync.stores.aws_policy import Account, key_of, legal, wildcards
 from sopsync.stores.aws_secrets_options import DEFAULT_KEY, KMS_KEY, REPLICAS
 from sopsync.stores.aws_secrets_settings import FENCES, AwsSecretsSettings
 
@@ -19,7 +19,7 @@ _REPLICATE = ("ReplicateSecretToRegions", "RemoveRegionsFromReplication")
 
 def grants(_store: str, settings: AwsSecretsSettings, routes: Sequence[Route]) -> Iterator[Grant]:
     """What each role needs. Without routes a store is only looked at."""
-    at = Place(settings, "secretsmanager")
+    at = Account(settings, "secretsmanager")
     routes = [route for route in legal(routes) if _below(settings.prefix, wildcards(route.name))]
     entries = [_arn(at, wildcards(route.name)) for route in routes]
     pruned = [_arn(at, wildcards(route.name)) for route in routes if route.prune]
@@ -43,13 +43,13 @@ def grants(_store: str, settings: AwsSecretsSettings, routes: Sequence[Route]) -
     yield at.grant(Role.PRUNE, "SecretsDelete", ["DeleteSecret"], pruned)
 
 
-def _arn(at: Place, name: str) -> str:
+def _arn(at: Account, name: str) -> str:
     """AWS ends it in a dash and six characters
     (https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_examples.html)."""
     return at.arn(f"secret:{name}-??????")
 
 
-def _with(at: Place, routes: Sequence[Route], option: str) -> list[str]:
+def _with(at: Account, routes: Sequence[Route], option: str) -> list[str]:
     return [_arn(at, wildcards(route.name)) for route in routes if option in dict(route.options)]
 
 

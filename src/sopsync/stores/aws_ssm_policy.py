@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from sopsync.grants import Condition, Glob, Grant, Role, Route, distinct
-from sopsync.stores.aws_policy import Place, key_of, legal, wildcards
+from sopsync.stores.aws_policy import Account, key_of, legal, wildcards
 from sopsync.stores.aws_ssm_chamber import KEY
 from sopsync.stores.aws_ssm_settings import FENCES, MARK, AwsSsmSettings
 
@@ -19,7 +19,7 @@ _MANAGED = frozenset({"alias/aws/ssm", ""})
 
 def grants(_store: str, settings: AwsSsmSettings, routes: Sequence[Route]) -> Iterator[Grant]:
     """What each role needs. Without routes a store is only looked at."""
-    at = Place(settings, "ssm")
+    at = Account(settings, "ssm")
     routes = [route for route in legal(routes) if _below(settings.paths, wildcards(route.name))]
     entries = [_arn(at, wildcards(route.name)) for route in routes]
     pruned = [_arn(at, wildcards(route.name)) for route in routes if route.prune]
@@ -39,7 +39,7 @@ def grants(_store: str, settings: AwsSsmSettings, routes: Sequence[Route]) -> It
     yield at.grant(Role.PRUNE, "SsmDelete", ["DeleteParameters"], pruned)
 
 
-def _arn(at: Place, name: str) -> str:
+def _arn(at: Account, name: str) -> str:
     """One slash, whether or not the name begins with one."""
     return at.arn(f"parameter/{name.removeprefix('/')}")
 
@@ -57,7 +57,7 @@ def _fences(route: Route) -> Iterator[str]:
     yield from (f"{FENCES}/{owner}/*" for owner in owners)
 
 
-def _keys(at: Place, settings: AwsSsmSettings, routes: Sequence[Route]) -> Iterator[Grant]:
+def _keys(at: Account, settings: AwsSsmSettings, routes: Sequence[Route]) -> Iterator[Grant]:
     """https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html: a standard parameter is
     encrypted by KMS itself, an advanced one with a data key, and either in the context of its ARN."""
     uses: dict[tuple[Glob, Glob], list[str]] = defaultdict(list)

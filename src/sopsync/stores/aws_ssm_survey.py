@@ -55,7 +55,7 @@ def list_all(calls: Calls, paths: Collection[str]) -> Listing:
     nothing could be looked at."""
     found = Listing()
     shards = [*paths, FENCES] if paths else [""]
-    seen, failed = each(shards, lambda path: list(calls.below(path)))
+    seen, failed = side_by_side(shards, lambda path: list(calls.below(path)))
     if FENCES in failed or len(failed) == len(shards) or len(failed) == len(paths) > 0:
         raise failed.get(FENCES) or next(iter(failed.values()))
     found.unknown = {f"{path}/": error.problems[0].what for path, error in failed.items()}
@@ -75,7 +75,7 @@ def look_closer(calls: Calls, found: Listing, wanted: Mapping[str, str], *, told
         open_ = list(_open(found, wanted, told=told))
     unowned = [name for name in open_ if not found.observed(name, told=told).owner]
     ours = [name for name in open_ if found.observed(name, told=told).owner]
-    found.tags, failed = each([*unowned, *ours][:_MOST], calls.tags)
+    found.tags, failed = side_by_side([*unowned, *ours][:_MOST], calls.tags)
     for name, error in failed.items():
         if not isinstance(error, Denied):
             raise error
@@ -94,7 +94,7 @@ def _open(found: Listing, wanted: Mapping[str, str], *, told: bool) -> Iterator[
                 yield name
 
 
-def each(items: Collection[_T], look: Callable[[_T], _R]) -> tuple[dict[_T, _R], dict[_T, StoreError]]:
+def side_by_side(items: Collection[_T], look: Callable[[_T], _R]) -> tuple[dict[_T, _R], dict[_T, StoreError]]:
     """What `look` gives for each, and what it raises; several at a time."""
     failed: dict[_T, StoreError] = {}
 

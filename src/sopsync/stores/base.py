@@ -8,7 +8,7 @@ from typing import Protocol
 from sopsync.errors import StoreError
 from sopsync.model import Fence, Observed, PastVersion, Payload, Stamp, Survey, Traits, Version
 
-__all__ = ["Observed", "Store", "each"]
+__all__ = ["Observed", "Store", "one_by_one"]
 
 
 class Store(Protocol):
@@ -70,7 +70,7 @@ class Store(Protocol):
         """Let go of connections and tokens. May be called twice."""
 
 
-def each(versions: Mapping[str, Version], delete: Callable[[str, Version], None]) -> Mapping[str, StoreError]:
+def one_by_one(versions: Mapping[str, Version], delete: Callable[[str, Version], None]) -> Mapping[str, StoreError]:
     """`Store.delete` of a store that deletes one entry at a time."""
     refused: dict[str, StoreError] = {}
     for name, version in versions.items():

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from sopsync.errors import Conflict, Denied, Rejected, SopsyncError, StoreError
 from sopsync.model import Fence, Observed, PastVersion, Payload, Sealer, Stamp, State, Survey, Version
-from sopsync.stores.base import each
+from sopsync.stores.base import one_by_one
 from sopsync.stores.local_file import blank, check, connect, create, exists, said
 from sopsync.stores.local_payload import pack, size, unpack
 from sopsync.stores.local_settings import LOCAL
@@ -105,7 +105,7 @@ class LocalStore:
 
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
         """Every version stays; a write that expects this one brings the entry back."""
-        return each(versions, self._delete)
+        return one_by_one(versions, self._delete)
 
     def _delete(self, name: str, expect: Version) -> None:
         with self._writing(name) as db:

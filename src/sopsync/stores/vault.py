@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sopsync.errors import Conflict, Rejected, StoreError, Unavailable
 from sopsync.model import Fence, Observed, PastVersion, Payload, Stamp, State, Survey, Version
-from sopsync.stores.base import each
+from sopsync.stores.base import one_by_one
 from sopsync.stores.vault_auth import credentials
 from sopsync.stores.vault_entry import CLAIM, history, observed, stamping, untaggable
 from sopsync.stores.vault_fence import Fences
@@ -131,7 +131,7 @@ class VaultStore:
         raise self._moved(name, expect, "metadata that others are changing")
 
     def delete(self, versions: Mapping[str, Version]) -> Mapping[str, StoreError]:
-        return each(versions, self._delete)
+        return one_by_one(versions, self._delete)
 
     def _delete(self, name: str, expect: Version) -> None:
         """Deletes have no `cas`; so it is the version that is deleted, not the entry: what others write between the

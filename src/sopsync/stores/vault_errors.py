@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sopsync.errors import Denied, Rejected, StoreError, Unavailable
+from sopsync.errors import StoreError
+from sopsync.stores.place import Place
 
 FOREIGN = 600
 """The status of a success that no Vault server would give: a proxy's login page, say."""
@@ -41,32 +42,10 @@ class Answer:
         return self.status == 404 and self.errors == ()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call was going, for messages: the store, the entry, and what it needs to be allowed."""
-
-    store: str
-    name: str = ""
-    needs: str = ""
-    """`capability on path`, as a policy would grant it."""
-
-    def denied(self, what: str, hint: str = "") -> Denied:
-        return Denied(what, store=self.store, name=self.name, hint=hint or self._grant())
-
-    def rejected(self, what: str, hint: str) -> Rejected:
-        return Rejected(what, store=self.store, name=self.name, hint=hint)
-
-    def unavailable(self, what: str, hint: str = "retry") -> Unavailable:
-        return Unavailable(what, store=self.store, name=self.name, hint=hint)
-
-    def _grant(self) -> str:
-        return f"grant {self.needs}" if self.needs else "look at the token's policies"
-
-
 def no_mount(place: Place, mount: str) -> StoreError:
     """The server routes nothing there: a matter of the store, not of the entry."""
     hint = f"vault secrets enable -path={mount} kv-v2; or look at mount and namespace"
-    return Place(place.store).rejected(f"nothing is mounted at {mount}/", hint)
+    return place.whole.rejected(f"nothing is mounted at {mount}/", hint)
 
 
 def version_one(place: Place, mount: str) -> StoreError:
@@ -85,7 +64,8 @@ def refusal(answer: Answer, place: Place) -> StoreError:
         case 400:
             return place.rejected("the server takes the request for a bad one", "look at its name, fields and tags")
         case 403:
-            return place.denied("permission denied")
+            hint = f"grant {place.needs}" if place.needs else "look at the token's policies"
+            return place.denied("permission denied", hint)
         case 413 | 500 if answer.status == 413 or answer.says("value being too large"):
             return place.rejected("too large for the server", "split it over several entries")
         case 429:

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sopsync.errors import Conflict, Unavailable
+from sopsync.stores.place import Place
 from sopsync.stores.vault_entry import Changes, Custom, Meta, merge
-from sopsync.stores.vault_errors import Answer, Place, refusal, version_one
+from sopsync.stores.vault_errors import Answer, refusal, version_one
 from sopsync.stores.vault_wire import Wire
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sopsync.errors import StoreError
+from sopsync.stores.place import Place
 from sopsync.stores.vault_auth import Credentials
-from sopsync.stores.vault_errors import Answer, Place, no_mount, refusal
+from sopsync.stores.vault_errors import Answer, no_mount, refusal
 from sopsync.stores.vault_http import Http, Server
 
 if TYPE_CHECKING:
