@@ -272,6 +272,10 @@ def test_pages_go_on_until_there_is_no_token_and_stop_where_one_is_repeated(toke
     with pytest.raises(Unavailable, match="does not go on"):
         list(rig.open().pages("PutParameter", again=True, by=token))
     assert rig.client.calls == 2
+    rig = Rig(Scripted([{token: "a"}, {token: "b"}] * 9))
+    with pytest.raises(Unavailable, match="does not go on"):
+        list(rig.open().pages("PutParameter", again=True, by=token))
+    assert rig.client.calls == 3
 
 
 def test_no_error_carries_what_was_sent() -> None:

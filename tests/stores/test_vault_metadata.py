@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sopsync.errors import Conflict, Rejected
+from sopsync.errors import Conflict, Rejected, Unavailable
 from sopsync.model import Payload, Stamp, State, Version
 from sopsync.stores.vault_entry import Meta, observed
 from tests.stores.vault_harness import LEAST
@@ -100,6 +100,29 @@ def test_metadata_may_require_check_and_set(kv: Kv) -> None:
     c.store.raise_fence(FENCE, expect=None)
     assert see(c).vouched
     assert c.store.survey({}).fences == {OWNER: FENCE}
+
+
+@pytest.mark.parametrize("times", [1, 2, 9])
+def test_a_stamp_is_written_or_said_to_be_missing_where_others_change_the_metadata_too(kv: Kv, times: int) -> None:
+    kv.bao.call("POST", f"{kv.mount}/config", {"metadata_cas_required": True})
+    c = kv.client()
+    version = write(c.store)
+    c.store.survey({})
+    c.wire.rewind()
+    for number in range(times):  # data, stamp, and then each time a look and a stamp
+        c.wire.deeds[4 + 2 * number] = lambda number=number: _change(kv, str(number))  # type: ignore[misc]
+    if times == 9:
+        with pytest.raises(Unavailable, match="others are changing its metadata"):
+            write(c.store, OTHER, expect=version)
+    else:
+        assert write(c.store, OTHER, expect=version) == "2"
+    assert see(kv.client()).vouched is (times != 9)
+    assert kv.custom()["theirs"] == str(min(times, 3) - 1)
+
+
+def _change(kv: Kv, text: str) -> None:
+    revision = kv.call("GET", "metadata", ENTRY)["current_metadata_version"]
+    kv.call("POST", "metadata", ENTRY, {"custom_metadata": {**kv.custom(), "theirs": text}, "metadata_cas": revision})
 
 
 # -- what is live

@@ -88,13 +88,15 @@ class Api:
         """Every page of a listing; one may be empty and have a next one. `by`: what the operation calls that which
         leads on. Errors as of `call`; Unavailable where the listing leads back to itself."""
         more: dict[str, Any] = {}
+        been: set[str] = set()
         while True:
             page = self.call(operation, name=name, again=again, allow=allow, **params, **more).data
             yield page
             if not page.get(by):
                 return
-            if page[by] == more.get(by):
+            if page[by] in been:
                 raise Place(self.store).unavailable("the listing does not go on")
+            been.add(page[by])
             more = {by: page[by]}
 
     def _once(

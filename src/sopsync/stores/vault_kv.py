@@ -131,8 +131,8 @@ class Kv:
             raise place.rejected("the server takes the name for a bad one", "rename it in the config")
 
     def patch(self, name: str, changes: Changes, custom: Custom | None, revision: int | None = None) -> bool:
-        """Merge into `custom_metadata`. False if the metadata is not at `revision` any more (None: wherever it is), and
-        then nothing was changed; Conflict if there is none. Tried twice: merging again changes nothing.
+        """Merge into `custom_metadata`. False if the metadata is not at `revision` any more (None: wherever it is, so never
+        False), and then nothing was changed; Conflict if there is none. Tried twice: merging again changes nothing.
 
         Where server or policy has no PATCH, `custom`, as last seen (None: look again), is merged here: then a change
         that others make in between is lost, unless the server guards metadata and `revision` is given.
@@ -148,11 +148,13 @@ class Kv:
             raise place.rejected("the server takes the metadata for bad", "look at its tags, and at how many there are")
         if revision is not None:
             return False
-        # the mount or the entry has `metadata_cas_required`
-        meta = self.metadata(name)
-        if meta is None:
-            raise gone(place)
-        return self.patch(name, changes, meta.custom, meta.revision or 0)
+        for _ in range(3):  # the mount or the entry has `metadata_cas_required`, and others may be changing it, too
+            meta = self.metadata(name)
+            if meta is None:
+                raise gone(place)
+            if self.patch(name, changes, meta.custom, meta.revision or 0):
+                return True
+        raise place.unavailable("others are changing its metadata")
 
     def remove(self, name: str, version: int) -> None:
         """Delete one version, so that it can be had back. Tried twice: deleting it again changes nothing."""
