@@ -32,7 +32,7 @@ from sopsync.shard import WHOLE, Shard
 from sopsync.side import find_config
 from sopsync.stamp import Origin
 from sopsync.stores.base import Store
-from sopsync.stores.kinds import KINDS, Context
+from sopsync.stores.kinds import Context
 from sopsync.stores.opening import open_stores
 from sopsync.unseal import unseal
 
