@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import quote
 
 import pytest
 
 from sopsync.errors import Conflict, Denied, Rejected
 from sopsync.model import Observed, State, Version
 from sopsync.stores.testing.place import delete
+from sopsync.stores.vault_survey import legal
 from sopsync.stores.vault_transport import Transport
 from tests.stores.vault_harness import client
 from tests.stores.vault_mount import ENTRY, FENCE, OWNER, STAMP, Kv, see, write
 from tests.support.servers import OpenBao
 
 # -- calls
+
+
+@pytest.mark.parametrize(
+    "char", [*"\x00\x1f\x7f\x85\xa0\xad\u061c\u1680\u2003\u200b\u200e\u2028\u202e\u202f\u3000\ue000\ufeff"]
+)
+def test_a_name_that_the_server_would_refuse_is_none(kv: Kv, char: str) -> None:
+    name = f"a{char}b"
+    with pytest.raises(OSError, match="400"):
+        kv.call("POST", "data", quote(name), {"data": {}})
+    assert not legal(name)
+    assert legal("a b\N{COMBINING ACUTE ACCENT}\N{KEY}\N{VARIATION SELECTOR-16}\N{REPLACEMENT CHARACTER}")
 
 
 def test_the_calls_of_each_act(kv: Kv) -> None:

@@ -131,8 +131,8 @@ class Kv:
             raise place.rejected("the server takes the name for a bad one", "rename it in the config")
 
     def patch(self, name: str, changes: Changes, custom: Custom | None, revision: int | None = None) -> bool:
-        """Merge into `custom_metadata`. False if the metadata is not at `revision` any more (None: wherever it is, so never
-        False), and then nothing was changed; Conflict if there is none. Tried twice: merging again changes nothing.
+        """Merge into `custom_metadata`. False if the metadata is not at `revision` any more (None: wherever it is, so
+        never False), and then nothing was changed; Conflict if there is none. Tried twice: it says the same again.
 
         Where server or policy has no PATCH, `custom`, as last seen (None: look again), is merged here: then a change
         that others make in between is lost, unless the server guards metadata and `revision` is given.

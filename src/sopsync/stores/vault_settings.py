@@ -18,6 +18,12 @@ def fence_of(owner: str) -> str:
     return f"{FENCES}/{sha256(owner.encode()).hexdigest()[:32]}"
 
 
+_UNPRINTABLE = (
+    r"\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ud800-\uf8ff\ufeff"
+)
+"""What the server takes for unprintable (Go's unicode.IsPrint; listener option `disable_printable_check`): control and
+format characters, all spaces but one, private use. What Unicode does not have yet is for the server to say."""
+
 VAULT = Traits(
     kind="vault",
     fields=True,
@@ -27,10 +33,9 @@ VAULT = Traits(
     # integrated storage takes 1 MiB an entry (openbao.org/docs/internals/limits, `max_entry_size`), and JSON escapes
     # may double ordinary text; what still does not fit is refused by the server, with nothing changed
     max_bytes=512 * 1024,
-    # a path: segments that are neither empty nor dots (HTTP would resolve those), of printable characters (the server's
-    # rule, listener option `disable_printable_check`), and outside our own folder
-    name_pattern=rf"(?!{FENCES}(?:/|$))(?!\.\.?(?:/|$))[^\x00-\x1f\x7f-\x9f\ud800-\udfff/]+"
-    r"(?:/(?!\.\.?(?:/|$))[^\x00-\x1f\x7f-\x9f\ud800-\udfff/]+)*",
+    # a path: segments that are neither empty nor dots (HTTP would resolve those), of printable characters, and outside
+    # our own folder
+    name_pattern=rf"(?!{FENCES}(?:/|$))(?!\.\.?(?:/|$))[^{_UNPRINTABLE}/]+(?:/(?!\.\.?(?:/|$))[^{_UNPRINTABLE}/]+)*",
     name_rule=f"a path of printable characters, without empty, `.` or `..` segments, and not under `{FENCES}/`",
     parallel=8,
     tags=True,
