@@ -331,6 +331,21 @@ def test_a_limit_says_what_to_do_about_it(code: str, hint: str) -> None:
     assert hint in refusal(code, "", 400, PLACE).problems[0].hint
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"),
+        ("InvalidSignatureException", "Signature not yet current: 20260101T002000Z is still later than …"),
+        ("RequestExpired", ""),
+        ("RequestTimeTooSkewed", ""),
+    ],
+)
+def test_a_wrong_clock_is_not_called_a_bad_login(code: str, message: str) -> None:
+    error = refusal(code, message, 403, PLACE)
+    assert isinstance(error, Denied)
+    assert str(error).endswith("hint: set this machine's clock")
+
+
 def test_a_denial_names_the_action_that_is_missing_and_where() -> None:
     arn = "arn:aws:kms:eu-west-1:123456789012:key/1234"
     message = (

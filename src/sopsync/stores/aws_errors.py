@@ -19,8 +19,10 @@ THROTTLED = frozenset({
 _LOGIN = frozenset({
     "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure",
     "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationToken", "IncompleteSignature",
-    "MissingAuthenticationTokenException", "RequestExpired",
+    "MissingAuthenticationTokenException",
 })  # fmt: skip
+_CLOCK = re.compile(r"RequestExpired|RequestTimeTooSkewed|RequestInTheFuture|Signature (?:expired|not yet current)")
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"""
 _DENIED = frozenset(
     {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "OptInRequired"}
 )
@@ -56,6 +58,8 @@ def refusal(code: str, message: str, status: int, place: Place) -> StoreError:
     """An answer that nobody expected, as the error it stands for. `status`: of HTTP."""
     if code in THROTTLED:
         return place.unavailable("too many requests", "retry later; rates: in the config sets the pace")
+    if _CLOCK.search(f"{code} {message}"):
+        return place.whole.denied("AWS refuses the time that requests are signed with", "set this machine's clock")
     if code in _LOGIN:
         return place.whole.denied("the credentials are not valid, or have expired", "log in to AWS again")
     if code in _DENIED:
