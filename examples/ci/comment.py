@@ -22,11 +22,22 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 PAGE, PAGES = 100, 50
 TRIES, WAIT = 4, float(os.environ.get("COMMENT_WAIT", "2"))
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token is for the server it was given for; urllib would send it along."""
+
+    def redirect_request(self, *_args: Any) -> None:
+        return None
+
+
+OPEN = urllib.request.build_opener(NoRedirect).open
 
 
 class Forge:
@@ -42,7 +53,7 @@ class Forge:
         for attempt in range(1, TRIES + 1):
             try:
                 request = urllib.request.Request(url, data, headers, method=method)
-                with urllib.request.urlopen(request, timeout=30) as answer:
+                with OPEN(request, timeout=30) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 error.close()
@@ -58,6 +69,8 @@ class Forge:
         """Every comment, page by page."""
         for page in range(1, PAGES + 1):
             found = self.call("GET", f"{self.comments}?per_page={PAGE}&page={page}")
+            if not all(isinstance(comment, dict) for comment in found):
+                raise ValueError
             yield from found
             if len(found) < PAGE:
                 return
@@ -86,8 +99,9 @@ def publish(forge: Forge, ours: Any, body: str) -> str:
     """Edit our comment, or make one; what was done."""
     marker = body.split("\n", 1)[0]
     for comment in forge.all():
-        if ours(comment) and comment["body"].split("\n", 1)[0].strip() == marker:
-            if comment["body"].strip() == body.strip():
+        there = comment.get("body") or ""
+        if ours(comment) and there.split("\n", 1)[0].strip() == marker:
+            if there.strip() == body.strip():
                 return "unchanged"
             forge.call(forge.edit, forge.one.format(id=int(comment["id"])), {"body": body})
             return "edited"
@@ -109,7 +123,7 @@ def main() -> int:
     except urllib.error.HTTPError as error:
         why = " (a read-only token, as pull requests from forks have?)" if error.code in (401, 403, 404) else ""
         print(f"sopsync comment: refused with {error.code}{why}; see the summary of this job instead")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, HTTPException) as error:
         print(f"sopsync comment: {type(error).__name__}; see the summary of this job instead")
     return 0
 

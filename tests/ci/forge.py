@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -120,3 +121,23 @@ def forge(kind: str) -> Iterator[Forge]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def listening(answer: Callable[[bytes], bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """(address, requests so far) of a server that answers with any bytes at all."""
+    asked: list[bytes] = []
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.request.recv(65_536))
+            self.wfile.write(answer(asked[-1]))
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()

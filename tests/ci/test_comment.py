@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ci.forge import BOT, TOKEN, Forge, forge
+from tests.ci.forge import BOT, TOKEN, Forge, forge, listening
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "ci" / "comment.py"
 MARKER = "<!-- sopsync:plan:sopsync.yaml -->"
@@ -94,6 +94,29 @@ def test_a_busy_server_is_asked_again(hub: Forge, tmp_path: Path) -> None:
 def test_nobody_there(hub: Forge, tmp_path: Path) -> None:
     hub.address = "http://127.0.0.1:1"
     assert "see the summary" in comment(hub, f"{MARKER}\nx\n", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[", b"nonsense\r\n\r\n", b'HTTP/1.1 200 OK\r\n\r\n["no", "comments"]'],
+)
+def test_an_answer_that_is_none_is_said_and_is_no_failure(answer: bytes, hub: Forge, tmp_path: Path) -> None:
+    with listening(lambda _request: answer) as (address, _):
+        hub.address = address
+        assert "see the summary" in comment(hub, f"{MARKER}\nx\n", tmp_path)
+
+
+def test_the_token_does_not_follow_a_redirect(hub: Forge, tmp_path: Path) -> None:
+    with listening(lambda _request: b"HTTP/1.1 200 OK\r\n\r\n[]") as (elsewhere, asked):
+        moved = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere}/\r\nContent-Length: 0\r\n\r\n".encode()
+        with listening(lambda _request: moved) as (hub.address, _):
+            assert "refused with 302" in comment(hub, f"{MARKER}\nx\n", tmp_path)
+    assert asked == []
+
+
+def test_a_comment_without_text_is_nobodys(hub: Forge, tmp_path: Path) -> None:
+    hub.say("", by=BOT)["body"] = None
+    assert comment(hub, f"{MARKER}\nx\n", tmp_path) == "made"
 
 
 def test_what_is_not_ours_to_send_is_not_sent(hub: Forge, tmp_path: Path) -> None:

@@ -146,6 +146,26 @@ def test_reports_of_a_step_before_are_not_this_ones(job: Job) -> None:
     assert not {"json", "markdown", "sarif", "junit"} & job.outputs().keys(), "no path of what is not there"
 
 
+def test_the_base_is_the_branch_as_it_is_now(job: Job) -> None:
+    """A runner checks out a merge of the pull request into the base branch; base.sha may be older than both."""
+    given = re.fullmatch(
+        r"\$\{\{ github\.base_ref && format\('(\S+)\{0\}', github\.base_ref\) \}\}", ACTION["inputs"]["base"]["default"]
+    )
+    assert given
+    repo = job.stage.repo
+    repo.checkout("main")
+    job.stage.do_put(["others.yaml", "others=canary-3"])
+    tip = job.stage.do_commit(["Of others"])
+    repo.git("push", "-q", "origin", "main")
+    repo.git("fetch", "-q", "origin")
+    repo.git("checkout", "-q", "--detach", "main")
+    repo.git("merge", "-q", "--no-ff", "-s", "ours", "-m", "Merge", "pull-request")
+    code, said = job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=f"{given[1]}main")
+    assert code == 0, said
+    assert job.outputs()["changes"] == "false", "what others merged is not this pull request's"
+    assert tip != job.base
+
+
 def test_inputs_are_never_code(job: Job) -> None:
     for evil in ("$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "--help", "x y"):
         job.step("sopsync", COMMAND="diff", CONFIG=evil, BASE=evil)
@@ -241,6 +261,36 @@ def test_the_gitlab_note_is_written_by_the_base_branchs_script(job: Job) -> None
         _, said = job.run(["sh", "-c", script], {**env, **TARGET})
     assert "the merge request ran this" not in said
     assert "sopsync comment: made" in said
+
+
+def test_gitlab_reports_are_never_the_merge_requests(job: Job) -> None:
+    """What it has under their names is neither written through nor passed on: here the run cannot even write."""
+    victim = job.tmp / "victim"
+    victim.write_text("precious")
+    job.stage.repo.write("comment.md", "<!-- sopsync:check:conf/sopsync.yaml -->\nAll is well\n")
+    job.stage.repo.write("junit.xml/is/a/directory", "")
+    (job.stage.repo.path / "gitlab.json").symlink_to(victim)
+    job.stage.repo.git("add", ".")
+    job.stage.do_commit(["Speak for sopsync"])
+    job.tmp.joinpath("bin").mkdir()
+    broken = job.tmp / "bin" / "sopsync"
+    broken.write_text("#!/bin/sh\nexit 137\n")
+    broken.chmod(0o755)
+    (script,) = GITLAB[".sopsync"]["script"]
+    with forge("gitlab") as hub:
+        env = {**hub.environment(), "SOPSYNC_COMMAND": "check", "SOPSYNC_CONFIG": CONFIG, **TARGET}
+        assert job.run(["sh", "-c", script], {**env, "PATH": f"{broken.parent}:{os.environ['PATH']}"})[0] == 137
+        assert hub.ours() == []
+        assert job.run(["sh", "-c", script], env)[0] == 0
+        assert "no problems" in hub.ours()[0]
+    assert victim.read_text() == "precious"
+    assert (job.stage.repo.path / "junit.xml").is_file()
+
+
+def test_gitlab_plans_nothing_in_a_forks_pipeline() -> None:
+    """docs.gitlab.com, Predefined variables: CI_PROJECT_ID is the fork's, CI_MERGE_REQUEST_PROJECT_ID never is."""
+    (rule,) = GITLAB["sopsync plan"]["rules"]
+    assert rule["if"].endswith("&& $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_MERGE_REQUEST_PROJECT_ID")
 
 
 def test_gitlab_refuses_a_misspelt_command(job: Job) -> None:

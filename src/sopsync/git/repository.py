@@ -25,6 +25,7 @@ from sopsync.git.worktree import edited
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _BRANCH = re.compile(r"(?!-)[^\x00-\x20\x7f~^:?*\[\\]+")
+_WHOLE = "git fetch --unshallow (actions/checkout: fetch-depth: 0)"
 _TREES = 4
 """Trees kept: the commit's, the config's, HEAD; those of older commits come and go."""
 
@@ -60,7 +61,8 @@ class Repository:
         if found is None:
             empty = rev == "HEAD"
             what = "the repository has no commit yet" if empty else f"no commit {shown(rev)!r}, or more than one"
-            raise SourceError(what, hint="git commit" if empty else "git fetch, or write the commit id in full")
+            hint = "git commit" if empty else "git fetch, or write the commit id in full"
+            raise SourceError(what, hint=f"{hint}; {_WHOLE}" if self._shallow else hint)
         return found.oid
 
     def has(self, commit: str) -> bool:
@@ -254,7 +256,7 @@ class Repository:
         if self._shallow:
             raise SourceError(
                 "this clone is shallow: where its history is cut, nobody can tell what came before",
-                hint="fetch the whole history: git fetch --unshallow (actions/checkout: fetch-depth: 0)",
+                hint=f"fetch the whole history: {_WHOLE}",
             )
 
     def close(self) -> None:
