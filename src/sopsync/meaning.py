@@ -88,9 +88,25 @@ def other_options(old: Config, new: Config) -> Iterator[str]:
             yield f"store {name} {'added' if name in new.stores else 'removed'}"
         elif old.stores[name] != new.stores[name]:
             yield f"store {name} is another place, or is reached otherwise"
-    for option in ("branch", "thresholds", "allow_hosts", "accept_history"):
+    for option in ("previous_owners", "branch", "thresholds", "allow_hosts", "accept_history"):
         if getattr(old, option) != getattr(new, option):
             yield f"other {option}"
+    # by rule, not only by entry: what was orphaned earlier is none, and a file to come has none yet
+    if _pinned(old) != _pinned(new):
+        yield "other recipients"
+    for option in ("prune", "adopt"):
+        if _granted(old, option) != _granted(new, option):
+            yield f"other {option}"
+
+
+def _pinned(config: Config) -> Collection[object]:
+    return {(rule.pattern.text, rule.recipients) for rule in config.rules if rule.recipients is not None}
+
+
+def _granted(config: Config, option: str) -> Collection[object]:
+    """The targets that have it."""
+    targets = ((rule.pattern.text, target) for rule in config.rules for target in rule.targets or ())
+    return {(files, target.store.text, target.name.text) for files, target in targets if getattr(target, option)}
 
 
 def _some(names: Collection[str]) -> str:

@@ -147,6 +147,31 @@ def test_a_store_that_is_elsewhere_is_a_change_though_no_entry_is_another(stage:
     assert capture(["diff", "main", "--detailed-exitcode"])[0] == 0
 
 
+_NONE = "sync:\n  - from: none.yaml\n    to: [{store: local, name: n"
+_AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("owner: acme", "owner: acme\nprevious_owners: [somebody]", "other previous_owners"),
+        ("sync:", f"{_NONE}}}]\n    recipients: [{_AGE}]", "other recipients"),
+        ("sync:", f"{_NONE}, prune: true}}]", "other prune"),
+        ("sync:", f"{_NONE}, adopt: true}}]", "other adopt"),
+    ],
+)
+def test_what_a_config_may_do_is_told_though_no_entry_is_another(old: str, new: str, said: str, stage: Stage) -> None:
+    """Whose entries are taken over, who may open files, what was orphaned and would go now."""
+    text = (stage.repo.path / "sopsync.yaml").read_text()
+    assert text.count(old) == 1
+    stage.repo.write("sopsync.yaml", text.replace(old, new))
+    commit(stage, "Ana", "May do more")
+    assert [found["message"] for found in diff("main")["findings"]] == [said]
+    code, told = capture(["check", "--config-from", "main"])
+    assert (code, f"merging it means: {said}; hint" in told) == (0, True), told
+    assert f"merging it means: {said}\n" in capture(["plan", "--sealed", "--config-from", "main"])[1]
+
+
 def test_a_shallow_clone_says_what_it_cannot_tell(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
