@@ -32,7 +32,7 @@ _ACTORS = (
 _LONGEST = 64 * 1024
 """Bytes of a line, at most: what is looked at to find the last one."""
 _TOLD = 500
-"""Characters of a problem that are kept."""
+"""Characters that are kept of what people wrote (each takes up to twelve bytes). An entry's name stays whole."""
 
 
 class Sink(Protocol):
@@ -51,7 +51,7 @@ class Trail:
 
     def __init__(self, sink: Sink, *, commit: str, actor: str) -> None:
         self._sink = sink
-        self._common = {"run": uuid.uuid4().hex, "actor": actor, "commit": commit}
+        self._common = {"run": uuid.uuid4().hex, "actor": _cut(actor), "commit": commit}
         self._counts: Counter[str] = Counter()
         self._counting = Lock()
 
@@ -73,12 +73,12 @@ class Trail:
             "store": change.ref.store,
             "entry": change.ref.name,
             "owner": change.owner,
-            "source": str(change.origin) if change.origin else None,
+            "source": _cut(str(change.origin)) if change.origin else None,
             "action": change.action.value,
             "from": change.seen.version if change.seen else None,
             "to": outcome.version,
             "outcome": outcome.status.value,
-            "problem": printable(problem.what)[:_TOLD] if problem else None,
+            "problem": _cut(printable(problem.what)) if problem else None,
         }
         self._append("change", told)
 
@@ -120,6 +120,7 @@ class File:
         """Refused if it cannot be written, or holds something else."""
         self.head = Tail().digest
         self._lock = Lock()
+        self._end = 0
         try:
             # not blocking: a pipe that nobody reads would be waited for
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
@@ -143,13 +144,18 @@ class File:
 
     def append(self, fields: Mapping[str, Any], *, durable: bool = False) -> None:
         with self._lock, self._alone():
+            if os.fstat(self._fd).st_size < self._end:  # a chain begun anew in the middle of a run would look whole
+                raise OSError("somebody cut the file")
             tail = self._tail()
             if tail is None:
                 raise OSError("somebody else wrote to the file")
             line = link(tail, fields)
+            if len(line) + 2 > _LONGEST:  # with it, the next one would not find its end
+                raise OSError("an entry's name is too long for a line")
             self._write((b"\n" if tail.torn else b"") + line + b"\n")
             if durable:
                 os.fsync(self._fd)
+            self._end = os.fstat(self._fd).st_size
             self.head = digest(line)
 
     def close(self) -> None:
@@ -210,6 +216,10 @@ def actor_of(environ: Mapping[str, str]) -> str:
     except KeyError:  # a container's user often has no name
         user = str(os.getuid())
     return printable(f"{user}@{socket.gethostname()}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TOLD else text[: _TOLD - 1] + "…"
 
 
 def _cannot(path: Path, why: str, hint: str) -> Refused:

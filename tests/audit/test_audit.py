@@ -252,6 +252,43 @@ def test_a_line_longer_than_any_of_ours_is_not_gone_on_from(log: Path) -> None:
         look_through(log.parent)
 
 
+def test_what_others_wrote_never_makes_a_line_too_long_to_go_on_from(
+    stage: Stage, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key in git may have any length, the name it is written under may not: `rename` shortens it."""
+    monkeypatch.setenv("SOPSYNC_ACTOR", "\N{GRINNING FACE}" * 6000)
+    key = "\N{GRINNING FACE}" * 6000
+    stage.repo.write("long.json", stage.encrypt("long.json", json.dumps({key: "canary-3"})))
+    more = ["  - from: long.json", "    to:", "      - store: s", "        name: long/{key}", "        rename:"]
+    stage.do_write(["sopsync.yaml"], [*CONFIG, *more, f"          ? {key}", "          : short"])
+    stage.do_commit(["A long key"])
+    assert capture(["apply", "--yes", "-q", "--audit", str(log)])[0] == 0
+    assert capture(["apply", "--yes", "-q", "--audit", str(log)])[0] == 0
+    assert look_through(log).findings == []
+    (told,) = [record for record in records(log) if record.get("entry") == "long/short"]
+    assert told["source"].startswith("long.json:/\N{GRINNING FACE}")
+    assert told["source"].endswith("…")
+
+
+def test_a_line_that_would_be_too_long_is_not_written(log: Path) -> None:
+    file = File(log)
+    file.append({"kind": "start"})
+    with pytest.raises(OSError, match="too long"):
+        file.append({"entry": "x" * 70_000})
+    file.append({"kind": "end"})
+    assert look_through(log).lines == 2
+
+
+@pytest.mark.parametrize("left", [0, 10])
+def test_a_file_that_is_cut_under_a_run_is_not_gone_on_with(left: int, log: Path) -> None:
+    """As by logrotate's copytruncate: a chain begun anew would be whole, and the run's beginning nowhere."""
+    file = File(log)
+    file.append({"kind": "start"})
+    os.truncate(log, left)
+    with pytest.raises(OSError, match="cut"):
+        file.append({"kind": "end"})
+
+
 def test_who_it_was() -> None:
     assert actor_of({"SOPSYNC_ACTOR": "deploy-bot", "GITHUB_ACTOR": "ana"}) == "deploy-bot"
     assert actor_of({"GITHUB_ACTOR": "ana", "SOPSYNC_ACTOR": ""}) == "ana"

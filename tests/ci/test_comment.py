@@ -98,7 +98,7 @@ def test_nobody_there(hub: Forge, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[", b"nonsense\r\n\r\n", b'HTTP/1.1 200 OK\r\n\r\n["no", "comments"]'],
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[", b"nonsense\r\n\r\n", b'HTTP/1.1 200 OK\r\n\r\n["not", "one"]'],
 )
 def test_an_answer_that_is_none_is_said_and_is_no_failure(answer: bytes, hub: Forge, tmp_path: Path) -> None:
     with listening(lambda _request: answer) as (address, _):
