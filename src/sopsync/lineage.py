@@ -10,19 +10,25 @@ from sopsync.git import CommitInfo, Signature
 from sopsync.model import Observed, PastVersion, Ref, Version
 from sopsync.stamp import Origin, Stamp
 
-# How forges write the number of a pull request into the subject of a commit on the branch it went to.
+# How forges name a pull request in a commit on the branch it went to. A number of more digits is nobody's.
 _PULL = (
-    re.compile(r"\(#(?P<number>\d+)\)$"),  # GitHub and Gitea, squashed or rebased
-    re.compile(r"^Merge pull request #(?P<number>\d+)\b"),  # GitHub, Gitea and Bitbucket Server, merged
-    re.compile(r"^Merged in .+ \(pull request #(?P<number>\d+)\)$"),  # Bitbucket Cloud
-    re.compile(r"^Merged PR (?P<number>\d+): "),  # Azure DevOps
+    re.compile(r"\(#(?P<number>[0-9]{1,18})\)$"),  # GitHub and Gitea, squashed or rebased
+    re.compile(r"^Merge pull request #(?P<number>[0-9]{1,18})\b"),  # GitHub, Gitea and Bitbucket Server, merged
+    re.compile(r"^Merged in .+ \(pull request #(?P<number>[0-9]{1,18})\)$"),  # Bitbucket Cloud
+    re.compile(r"^Merged PR (?P<number>[0-9]{1,18}): "),  # Azure DevOps
 )
+_MERGE_REQUEST = re.compile(r"^See merge request [\w./-]*!(?P<number>[0-9]{1,18})$", re.MULTILINE)
+"""GitLab, in a line of its own below the subject (docs.gitlab.com, Commit message templates: `%{reference}`)."""
 
 
-def pull_number(subject: str) -> str:
-    """The number of the pull request that a commit's subject names ("412"), or ""."""
-    found = (pattern.search(subject.strip()) for pattern in _PULL)
-    return next((match["number"] for match in found if match), "")
+def pull_request(commit: CommitInfo) -> str:
+    """The pull request that a commit's message names, as its forge writes it (`#412`, GitLab `!412`), or ""."""
+    subject = commit.subject.strip()
+    found = next(filter(None, (pattern.search(subject) for pattern in _PULL)), None)
+    if found is not None:
+        return f"#{found['number']}"
+    named = _MERGE_REQUEST.findall(commit.body)  # GitLab's own is below whatever people wrote
+    return f"!{named[-1]}" if named else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,9 @@ class Told:
 
     @property
     def pull(self) -> str:
-        """The number of its pull request, or ""."""
-        own = pull_number(self.info.subject) if self.info else ""
-        return own or (pull_number(self.merge.subject) if self.merge else "")
+        """Its pull request: `#412`, on GitLab `!412`, or ""."""
+        own = pull_request(self.info) if self.info else ""
+        return own or (pull_request(self.merge) if self.merge else "")
 
 
 class Now(StrEnum):

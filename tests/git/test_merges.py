@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sopsync.git import Repository
-from sopsync.lineage import pull_number
+from sopsync.git.commit import Header
+from sopsync.lineage import pull_request
 from tests.support.repo import Repo
 
 
@@ -75,18 +76,31 @@ def test_a_commit_that_is_not_behind(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "number"),
+    ("message", "named"),
     [
-        ("Rotate API token (#412)", "412"),
-        ("Revert (#410) by hand (#412)", "412"),
-        ("Merge pull request #412 from acme/rotate", "412"),
-        ("Merged in rotate (pull request #412)", "412"),
-        ("Merged PR 412: Rotate API token", "412"),
+        ("Rotate API token (#412)", "#412"),
+        ("Revert (#410) by hand (#412)", "#412"),
+        ("Merge pull request #412 from acme/rotate", "#412"),
+        ("Merged in rotate (pull request #412)", "#412"),
+        ("Merged PR 412: Rotate API token", "#412"),
+        (
+            "Merge branch 'topic' into 'main'\n\nRotate API token\n\nSee merge request acme/web.site/secrets-2!412",
+            "!412",
+        ),
+        ("Rotate API token\n\nSee merge request !412\n\nSigned-off-by: Ana Diaz <ana@acme.example>", "!412"),
+        (
+            "Merge\r\n\n> See merge request acme/x!1\r\nSee merge request acme/x!2\r\nSee merge request acme/x!412\r\n",
+            "!412",
+        ),
+        ("Rotate (#7)\n\nSee merge request acme/secrets!412", "#7"),
         ("Fix #412", ""),
         ("(#412) is reverted", ""),
         ("Merge branch 'topic' into 'main'", ""),
+        ("See merge request acme/secrets!412", ""),
+        ("Fix\n\nSee merge request acme/secrets!412 for why", ""),
         ("", ""),
+        (f"Rotate (#{'9' * 5000})", ""),
     ],
 )
-def test_pull_request_numbers(subject: str, number: str) -> None:
-    assert pull_number(subject) == number
+def test_pull_requests(message: str, named: str) -> None:
+    assert pull_request(Header.of(f"tree x\n\n{message}\n".encode()).info("c0ffee")) == named

@@ -20,6 +20,8 @@ class CommitInfo:
     email: str
     date: str
     subject: str
+    body: str = ""
+    """What follows the subject; its lines are lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,14 @@ class Header:
     def info(self, commit: str) -> CommitInfo:
         """The same for people."""
         who = _PERSON.fullmatch(self.author)
-        subject = b" ".join(self.message.strip(b"\n").partition(b"\n\n")[0].split(b"\n"))
+        subject, _, body = self.message.strip(b"\n").partition(b"\n\n")
         return CommitInfo(
             commit=commit,
             author=self._text(who["name"]) if who else "",
             email=self._text(who["email"]) if who else "",
             date=_date(who) if who else "",
-            subject=self._text(subject),
+            subject=self._text(b" ".join(subject.split(b"\n"))),
+            body="\n".join(self._text(line) for line in body.splitlines()),
         )
 
     def _text(self, raw: bytes) -> str:

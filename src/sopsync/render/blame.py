@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sopsync.errors import printable
-from sopsync.lineage import Blame, Now, Step, Told, Value
+from sopsync.git import CommitInfo
+from sopsync.lineage import Blame, Now, Step, Told, Value, pull_request
 from sopsync.model import Ref, State
 from sopsync.render.json import FORMAT, dump
 
@@ -44,7 +45,8 @@ def history_lines(steps: Sequence[Step]) -> Iterator[str]:
     for step, version in zip(steps, versions, strict=True):
         state = "live" if step.live else "" if step.past.alive else "deleted"
         told = _commit(step.told) if step.told else "no stamp speaks for it"
-        merged = f" #{step.told.pull}" if step.told and step.told.merge and step.told.pull else ""
+        pull = step.told.pull if step.told else ""
+        merged = f" {pull}" if pull not in told else ""
         yield printable(f"{version:<{wide}}  {step.past.at:<{dates}}  {state:<7}  {told}{merged}").rstrip()
 
 
@@ -122,7 +124,7 @@ def _git(found: Blame) -> str:
 
 def _more(told: Told) -> Iterator[str]:
     if told.merge is not None:
-        yield _line("merged", f"{told.merge.commit[:7]}  {told.merge.date[:10]}  {_quoted(told.merge.subject)}")
+        yield _line("merged", f"{told.merge.commit[:7]}  {told.merge.date[:10]}  {_why(told.merge)}")
     if told.signature is not None:
         good = f"good, {told.signature.signer}" if told.signature.good else told.signature.reason
         yield _line("signed", good)
@@ -133,7 +135,7 @@ def _more(told: Told) -> Iterator[str]:
 def _commit(told: Told) -> str:
     if told.info is None:
         return f"{told.commit[:7]}  not in this clone: git fetch, or it is another repository's"
-    return f"{told.commit[:7]}  {told.info.date[:10]}  {told.info.author}  {_quoted(told.info.subject)}"
+    return f"{told.commit[:7]}  {told.info.date[:10]}  {told.info.author}  {_why(told.info)}"
 
 
 def told_json(told: Told | None) -> dict[str, Any] | None:
@@ -148,7 +150,7 @@ def told_json(told: Told | None) -> dict[str, Any] | None:
         "email": info.email if info else None,
         "date": info.date if info else None,
         "subject": info.subject if info else None,
-        "pull_request": int(told.pull) if told.pull else None,
+        "pull_request": int(told.pull[1:]) if told.pull else None,
         "merge": told.merge.commit if told.merge else None,
         "signature": {"good": signature.good, "signer": signature.signer or None, "reason": signature.reason or None}
         if signature
@@ -168,5 +170,7 @@ def _of(at: str) -> str:
     return f" of {at[:16].replace('T', ' ')}" if at else ""
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"'
+def _why(info: CommitInfo) -> str:
+    """The subject; the pull request too, where only the rest of the message names it."""
+    pull = pull_request(info)
+    return f'"{info.subject}"' + (f" {pull}" if pull and pull not in info.subject else "")

@@ -206,10 +206,14 @@ def _changes(estate: Estate) -> Iterator[str]:
         info = recent.told.info
         if info is None:
             continue
-        pull = f"#{recent.told.pull}" if recent.told.pull else ""
         when = _time(info.date[:10], info.date)
         rows.append(
-            [when, _code(info.commit[:7]), *map(_text, (info.author, info.subject, pull)), str(len(recent.entries))]
+            [
+                when,
+                _code(info.commit[:7]),
+                *map(_text, (info.author, info.subject, recent.told.pull)),
+                str(len(recent.entries)),
+            ]
         )
     if not rows:
         yield "<p>No live value comes from a commit of this clone.</p>"
