@@ -241,14 +241,14 @@ def hold_deletes(changes: tuple[Change, ...], unopened: Collection[str]) -> tupl
     )
 
 
-def hold_for_others(changes: tuple[Change, ...], lacking: Mapping[str, str]) -> tuple[Change, ...]:
+def hold_for_others(changes: tuple[Change, ...], awaited: Mapping[str, str]) -> tuple[Change, ...]:
     """A store's deletes wait for its writes, also for those that are another part's: what looks unwanted may be the old
-    name of what is `lacking` (store → its name)."""
+    place of a value whose new place is `awaited` (store → its name)."""
     return tuple(
         unknown(
-            c, Problem("", f"kept: {lacking[c.ref.store]}, of another part, is not there yet", "run again after that")
+            c, Problem("", f"kept: {awaited[c.ref.store]}, of another part, is not written yet", "run again after that")
         )
-        if c.action is Action.DELETE and c.ref.store in lacking
+        if c.action is Action.DELETE and c.ref.store in awaited
         else c
         for c in changes
     )

@@ -89,16 +89,16 @@ class Session:
         wanted: dict[str, dict[str, str]] = defaultdict(dict)
         for ref, want in desired.items():
             wanted[ref.store][ref.name] = want.digest
-        surveys: dict[str, Survey | StoreError] = {**closed, **observe(stores, wanted)}
-        lacking = self.ask.shard.lacking(everything, surveys)
-        surveys = {name: self.ask.shard.part(name, surveys[name]) for name in self.config.stores if name in surveys}
+        whole: dict[str, Survey | StoreError] = {**closed, **observe(stores, wanted)}
         fences = {
             Ref(store, owner): fence
-            for store, survey in surveys.items()
+            for store, survey in whole.items()
             if isinstance(survey, Survey)
             for owner, fence in survey.fences.items()
         }
-        changes = hold_for_others(diff(desired, surveys, self._scope(everything, fences)), lacking)
+        scope = self._scope(everything, fences)
+        surveys = {name: self.ask.shard.part(name, whole[name]) for name in self.config.stores if name in whole}
+        changes = hold_for_others(diff(desired, surveys, scope), self.ask.shard.awaited(everything, whole, scope))
         if sealed:
             applied = [fence.commit for fence in fences.values()]
             changes = tuple(key_detail(change, self.desired_at, applied) for change in changes)

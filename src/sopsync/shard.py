@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sopsync.errors import StoreError
 from sopsync.guard import Threshold, Thresholds
-from sopsync.model import Ref, State, Survey
+from sopsync.model import Desired, Ref, State, Survey
+from sopsync.plan import Scope, diff
 
 Look = TypeVar("Look", Survey, StoreError, Survey | StoreError)
 
@@ -39,16 +40,18 @@ class Shard:
         mine = [e for e in survey.entries if e.state is State.UNKNOWN or self.holds(Ref(store, e.name))]
         return replace(survey, entries=tuple(mine))
 
-    def lacking(self, wanted: Iterable[Ref], surveys: Mapping[str, Survey | StoreError]) -> dict[str, str]:
-        """Store → an entry of another part that is wanted there and not there yet. `surveys`: whole."""
-        there = {
-            Ref(store, entry.name)
+    def awaited(
+        self, wanted: Mapping[Ref, Desired], surveys: Mapping[str, Survey | StoreError], scope: Scope
+    ) -> dict[str, str]:
+        """Store → an entry there that another part is to write, as far as stamps tell. `wanted`, `surveys`: whole."""
+        others = {ref: want for ref, want in wanted.items() if not self.holds(ref)}
+        theirs = {
+            store: replace(survey, entries=tuple(e for e in survey.entries if Ref(store, e.name) in others))
             for store, survey in surveys.items()
-            if isinstance(survey, Survey)
-            for entry in survey.entries
-            if entry.state is State.PRESENT
+            if isinstance(survey, Survey) and others
         }
-        return {ref.store: ref.name for ref in wanted if not self.holds(ref) and ref not in there}
+        # names of others are not asked for, so what is not there, or is not ours, is not seen at all
+        return {c.ref.store: c.ref.name for c in diff(others, theirs, scope) if c.action.writes or not c.seen}
 
     def thresholds(self, whole: Thresholds) -> Thresholds:
         """What is too much for a part: the same share, of a number that is smaller by as much."""

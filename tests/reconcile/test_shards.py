@@ -101,6 +101,23 @@ def test_a_part_keeps_the_old_until_the_others_have_written_the_new(many: Stage)
     assert all(many.do_live([f"api/k{i:04}"]) == "nothing" for i in range(24))
 
 
+def test_a_part_deletes_nothing_until_the_others_have_updated_what_they_have_to(many: Stage) -> None:
+    """The deleted key's value may be what the updated one now holds."""
+    many.do_write(["sopsync.yaml"], [*config(many, target=", prune: true"), "thresholds: {deletes: {share: 1}}"])
+    many.do_commit(["Prune"])
+    reconciled()
+    zero, one = (next(i for i in range(24) if Shard(part, N).holds(Ref("s", f"api/k{i:04}"))) for part in (0, 1))
+    many.do_put(["api.yaml", f"k{one:04}=canary-{zero}"])
+    many.do_unset(["api.yaml", f"k{zero:04}"])
+    many.do_commit(["Move a value"])
+    code, line, (problem,) = reconciled("--shard", f"0/{N}")
+    assert (code, line["deleted"], line["unknown"]) == (3, 0, 1)
+    assert problem["what"] == f"kept: api/k{one:04}, of another part, is not written yet"
+    assert reconciled("--shard", f"1/{N}")[:1] == (0,)
+    code, line, problems = reconciled("--shard", f"0/{N}")
+    assert (code, line["deleted"], problems) == (0, 1, [])
+
+
 def test_the_fence_holds_for_parts_too(many: Stage) -> None:
     old = many.repo.head()
     many.do_put(["api.yaml", "k0000=canary-new"])
