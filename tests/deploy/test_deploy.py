@@ -14,7 +14,19 @@ import yaml
 from sopsync.cli.app import app
 from sopsync.cli.schedule import seconds
 from sopsync.reconcile.slices import look_back
-from tests.deploy.tools import CHART, DEPLOY, Object, faults, helm_in, kustomized, objects, pods, run, weaknesses
+from tests.deploy.tools import (
+    CHART,
+    DEPLOY,
+    Object,
+    composed,
+    faults,
+    helm_in,
+    kustomized,
+    objects,
+    pods,
+    run,
+    weaknesses,
+)
 
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").iterdir())
 OVERLAYS = ["base", *sorted(f"overlays/{path.name}" for path in (DEPLOY / "overlays").iterdir())]
@@ -244,17 +256,32 @@ def test_no_secret_is_in_an_argument_or_a_plain_variable(helm: Helm) -> None:
 # -- one truth
 
 
-def test_the_base_is_what_the_chart_is_by_default(helm: Helm, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("age", "webhook")])
+def test_the_base_is_what_the_chart_is_by_default(more: tuple[str, ...], helm: Helm, tmp_path: Path) -> None:
+    """And with each component, what the chart is with that value."""
     values = {
         "image": {"repository": "sopsync", "digest": "sha256:" + "0" * 64},
         "repository": {"url": "https://git.example.com/acme/secrets.git", "auth": "token"}
         | {"token": {"secret": "sopsync-git"}},
-    }
+    } | {name: {"secret": f"sopsync-{name}"} for name in more}
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
     chart = objects(run(helm.program, "template", "sopsync", CHART, "-f", tmp_path / "values.yaml"))
+    base = composed(tmp_path, "base", *(f"components/{name}" for name in more))
+    assert [fault for thing in base for fault in faults(thing)] == []
     for role in ("apply", "drift"):
-        ours = [plain(named(things, "CronJob", f"sopsync-{role}")) for things in (chart, kustomized("base"))]
+        ours = [plain(named(things, "CronJob", f"sopsync-{role}")) for things in (chart, base)]
         assert ours[0] == ours[1]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_component_fits_on_every_overlay(overlay: str, tmp_path: Path) -> None:
+    things = composed(tmp_path, overlay, *(f"components/{path.name}" for path in (DEPLOY / "components").iterdir()))
+    assert [fault for thing in things for fault in faults(thing)] == []
+    for pod in (pod for thing in things for pod in pods(thing)):
+        assert weaknesses(pod) == []
+        mounted = {mount["name"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
+        assert {volume["name"] for volume in pod["spec"]["volumes"]} == mounted
+        assert {"age", "webhook"} <= mounted
 
 
 def plain(job: Object) -> Object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import os
 import subprocess
 import tarfile
 import zipfile
@@ -53,6 +54,14 @@ def run(*command: str | Path, data: str = "") -> str:
 def kustomized(folder: str) -> tuple[Object, ...]:
     """What `kubectl kustomize` makes of deploy/`folder`."""
     return objects(run(tool("kubectl"), "kustomize", DEPLOY / folder))
+
+
+def composed(folder: Path, overlay: str, *components: str) -> tuple[Object, ...]:
+    """What it makes of a kustomization of somebody's own, in `folder`, over parts of deploy/."""
+    resources, parts = ([os.path.relpath(DEPLOY / one, folder) for one in some] for some in ((overlay,), components))
+    made = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(made | {"components": parts}))
+    return objects(run(tool("kubectl"), "kustomize", folder))
 
 
 def objects(text: str) -> tuple[Object, ...]:
