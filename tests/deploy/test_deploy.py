@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,21 @@ def test_the_arguments_are_ones_that_sopsync_takes(helm: Helm, monkeypatch: pyte
         seen |= {name for name, value in given.items() if value}
     assert {"token_file", "token_command", "ssh_key", "known_hosts", "allowed_signers", "shard", "every"} <= seen
     assert {"listen", "webhook_url_file", "webhook_key_file", "dry_run", "sealed", "pushgateway"} <= seen
+
+
+def test_values_are_texts_whatever_they_look_like(helm: Helm, tmp_path: Path) -> None:
+    """YAML would make a comment, a map or a number of them: another branch than was asked for, or no pod at all."""
+    values = yaml.safe_load((CHART / "ci" / "aws-values.yaml").read_text())
+    command = "/bin/app-token --for 'a: b' #1"
+    values["repository"] |= {"ref": "x #y", "config": "a: b.yaml", "auth": "command", "command": command}
+    values["repository"]["allowedSigners"] = {"configMap": "1e3", "key": "on"}
+    values |= {"age": {"secret": "123", "key": "0x1"}, "webhook": {"secret": "0o7"}, "timeZone": "null"}
+    (tmp_path / "values.yaml").write_text(json.dumps(values))
+    things = objects(run(helm.program, "template", "acme", CHART, "-f", tmp_path / "values.yaml"))
+    assert [fault for thing in things for fault in faults(thing)] == []
+    job = named(things, "CronJob", "acme-apply")
+    assert {"--ref=x #y", "--config=a: b.yaml", f"--token-command={command}", "--shard=4"} <= set(arguments(job))
+    assert job["spec"]["timeZone"] == "null"
 
 
 def test_the_drift_job_cannot_write_and_is_somebody_else(helm: Helm) -> None:

@@ -30,45 +30,45 @@ azure.workload.identity/use: "true"
 {{- define "sopsync.args" -}}
 {{- $v := .root.Values -}}
 - reconcile
-- --repo={{ required "repository.url is required" $v.repository.url }}
-- --ref={{ $v.repository.ref }}
-- --config={{ $v.repository.config }}
-- --log-format={{ $v.logFormat }}
-- --verify-within={{ ternary $v.drift.verifyWithin $v.verifyWithin (eq .role "drift") }}
+- {{ printf "--repo=%s" (required "repository.url is required" $v.repository.url) | quote }}
+- {{ printf "--ref=%s" $v.repository.ref | quote }}
+- {{ printf "--config=%s" $v.repository.config | quote }}
+- {{ printf "--log-format=%s" $v.logFormat | quote }}
+- {{ printf "--verify-within=%s" (ternary $v.drift.verifyWithin $v.verifyWithin (eq .role "drift")) | quote }}
 {{- if eq $v.repository.auth "token" }}
 - --token-file=/var/run/secrets/sopsync/git/token
-- --token-user={{ $v.repository.token.user }}
+- {{ printf "--token-user=%s" $v.repository.token.user | quote }}
 {{- else if eq $v.repository.auth "command" }}
-- --token-command={{ required "repository.command is required for auth: command" $v.repository.command }}
-- --token-user={{ $v.repository.token.user }}
+- {{ printf "--token-command=%s" (required "repository.command is required for auth: command" $v.repository.command) | quote }}
+- {{ printf "--token-user=%s" $v.repository.token.user | quote }}
 {{- else if eq $v.repository.auth "ssh" }}
 - --ssh-key=/var/run/secrets/sopsync/git/ssh-privatekey
 - --known-hosts=/var/run/secrets/sopsync/git/known_hosts
 {{- end }}
 {{- if $v.repository.allowedSigners.configMap }}
 - --require-signed
-- --allowed-signers=/etc/sopsync/signers/{{ $v.repository.allowedSigners.key }}
+- {{ printf "--allowed-signers=/etc/sopsync/signers/%s" $v.repository.allowedSigners.key | quote }}
 {{- end }}
 {{- if $v.webhook.secret }}
 - --webhook-url-file=/var/run/secrets/sopsync/webhook/url
 - --webhook-key-file=/var/run/secrets/sopsync/webhook/key
 {{- end }}
 {{- with $v.pushgateway }}
-- --pushgateway={{ . }}
+- {{ printf "--pushgateway=%s" . | quote }}
 {{- end }}
 {{- if eq .role "drift" }}
 - --dry-run
-- --interval={{ $v.drift.interval }}
+- {{ printf "--interval=%s" $v.drift.interval | quote }}
 {{- if $v.drift.sealed }}
 - --sealed
 {{- end }}
 {{- else if eq $v.mode "deployment" }}
-- --every={{ $v.interval }}
+- {{ printf "--every=%s" $v.interval | quote }}
 - --listen=:9090
 {{- else }}
-- --interval={{ $v.interval }}
+- {{ printf "--interval=%s" $v.interval | quote }}
 {{- if gt (int $v.shards) 1 }}
-- --shard={{ $v.shards }}
+- {{ printf "--shard=%d" (int $v.shards) | quote }}
 {{- end }}
 {{- end }}
 {{- with $v.extraArgs }}
@@ -148,37 +148,37 @@ containers:
       {{- end }}
 volumes:
   - name: tmp
-    emptyDir: {medium: Memory, sizeLimit: {{ $v.memory }}}
+    emptyDir: {medium: Memory, sizeLimit: {{ $v.memory | quote }}}
   {{- if eq $v.repository.auth "token" }}
   - name: git
     secret:
-      secretName: {{ required "repository.token.secret is required for auth: token" $v.repository.token.secret }}
+      secretName: {{ required "repository.token.secret is required for auth: token" $v.repository.token.secret | quote }}
       defaultMode: 0440
-      items: [{key: {{ $v.repository.token.key }}, path: token}]
+      items: [{key: {{ $v.repository.token.key | quote }}, path: token}]
   {{- else if eq $v.repository.auth "ssh" }}
   - name: git
     secret:
-      secretName: {{ required "repository.ssh.secret is required for auth: ssh" $v.repository.ssh.secret }}
+      secretName: {{ required "repository.ssh.secret is required for auth: ssh" $v.repository.ssh.secret | quote }}
       defaultMode: 0440
       items: [{key: ssh-privatekey, path: ssh-privatekey}, {key: known_hosts, path: known_hosts}]
   {{- end }}
   {{- with $v.repository.allowedSigners.configMap }}
   - name: signers
-    configMap: {name: {{ . }}}
+    configMap: {name: {{ . | quote }}}
   {{- end }}
   {{- if $keys }}
   - name: age
     secret:
-      secretName: {{ $v.age.secret }}
+      secretName: {{ $v.age.secret | quote }}
       defaultMode: 0440
-      items: [{key: {{ $v.age.key }}, path: keys.txt}]
+      items: [{key: {{ $v.age.key | quote }}, path: keys.txt}]
   {{- end }}
   {{- if $v.webhook.secret }}
   - name: webhook
     secret:
-      secretName: {{ $v.webhook.secret }}
+      secretName: {{ $v.webhook.secret | quote }}
       defaultMode: 0440
-      items: [{key: {{ $v.webhook.urlKey }}, path: url}, {key: {{ $v.webhook.key }}, path: key}]
+      items: [{key: {{ $v.webhook.urlKey | quote }}, path: url}, {key: {{ $v.webhook.key | quote }}, path: key}]
   {{- end }}
   {{- if eq $v.identity.provider "vault" }}
   - name: vault
@@ -186,7 +186,7 @@ volumes:
       defaultMode: 0440
       sources:
         - serviceAccountToken:
-            audience: {{ $v.identity.vault.audience }}
+            audience: {{ $v.identity.vault.audience | quote }}
             expirationSeconds: {{ $v.identity.vault.expirationSeconds }}
             path: token
   {{- end }}
@@ -218,7 +218,7 @@ metadata:
     {{- include "sopsync.labels" . | nindent 4 }}
 spec:
   schedule: {{ .schedule | quote }}
-  timeZone: {{ $v.timeZone }}
+  timeZone: {{ $v.timeZone | quote }}
   concurrencyPolicy: Forbid
   startingDeadlineSeconds: 300
   successfulJobsHistoryLimit: 1
