@@ -125,6 +125,17 @@ def test_a_process_tells_a_standing_problem_once(acme: Stage, receiver: Receiver
     assert told == [(4, []), (0, ["drift"]), (1, [])]
 
 
+def test_a_problem_that_nobody_took_is_told_with_the_next_run(acme: Stage, receiver: Receiver) -> None:
+    hook = Webhook.of(receiver.url, KEY, "r", "main")
+    receiver.answers = [204, 400, 400]  # the first run's news, and twice nobody takes the drift
+
+    def drift() -> None:
+        acme.do_outside(["put", "api/k0001", "value=canary-stranger"])
+
+    Process(job(acme), Hands(), [drift, nothing, nothing, nothing], webhook=hook)
+    assert [[p["kind"] for p in told["problems"]] for told in receiver.told()] == [[], ["drift"], ["drift"], ["drift"]]
+
+
 @pytest.mark.parametrize(
     ("answers", "tries", "taken"),
     [

@@ -47,6 +47,8 @@ class _Shown:
     clock: Clock
     totals: metrics.Totals
     last: Result | None = None
+    told: Result | None = None
+    """The last run that whoever is notified knows of: what nobody took is news still."""
     ended: float = 0.0
     """By `clock.elapsed`, as all times here."""
     success: float | None = None
@@ -84,15 +86,16 @@ def reconcile(job: Job, telling: Telling, clock: Clock, stop: Event, *, stay: bo
 
 def _once(job: Job, telling: Telling, shown: _Shown, stop: Event) -> Result:
     clock, begun = shown.clock, shown.clock.elapsed()
-    before = shown.last
     result = run(job, clock, stop, {store: begun - at for store, at in shown.verified.items()})
     totals = metrics.Totals(shown.totals.counters.copy(), shown.totals.success)
     totals.add(result)
     telling.say(result)
-    hook = telling.webhook if worth_telling(result, before) else None
+    hook = telling.webhook if worth_telling(result, shown.told) else None
     if hook is not None and (problem := notify(hook, result, clock, stop)):
         totals.counters["sopsync_notification_failures_total", ()] += 1
         telling.complain(problem)
+    else:
+        shown.told = result
     shown.totals, shown.last, shown.ended = totals, result, clock.elapsed()
     shown.success = shown.ended if metrics.succeeded(result) else shown.success
     shown.verified |= {store: begun for store, states in result.entries.items() if not states["unknown"]}

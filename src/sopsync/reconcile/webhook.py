@@ -47,7 +47,8 @@ class Webhook:
 
 
 def worth_telling(result: Result, before: Result | None) -> bool:
-    """Something was written or went wrong; in a process that stays up, something else than in the run before."""
+    """Something was written or went wrong; in a process that stays up, something else than in the run `before`, which
+    is the last that was told."""
     return bool(result.done and not result.dry) or _state(result) != _state(before or Result(0))
 
 
@@ -95,4 +96,4 @@ def notify(hook: Webhook, result: Result, clock: Clock, stop: Event) -> Problem 
     why = post(hook.url, content, headers, clock, stop)
     host = urlsplit(hook.url).hostname or ""  # the rest of a webhook's URL is often a secret
     what = f"{host} did not take the notification: {why}"
-    return Problem("webhook", what, "the next run that has news tells them") if why else None
+    return Problem("webhook", what, "a process that stays up tells it with the next run") if why else None
