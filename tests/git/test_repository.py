@@ -384,6 +384,19 @@ def test_a_branch_may_be_known_from_a_remote_only(repo: Repo) -> None:
                 opened.on_branch(first, bad)
 
 
+def test_a_branch_below_is_another(repo: Repo) -> None:
+    """git-for-each-ref(1): a pattern matches "from the beginning up to a slash", too."""
+    repo.branch("next")
+    repo.git("branch", "-D", "main")
+    for ref in ("refs/heads/main/x", "refs/heads/main/main", "refs/remotes/origin/main/x", "refs/remotes/a/b/main"):
+        repo.git("update-ref", ref, "HEAD")
+    with Repository.open(repo.path) as opened:
+        for branch in ("main/x", "main/main", "next"):
+            assert opened.on_branch(repo.head(), branch)
+        with pytest.raises(SourceError, match="no branch main"):
+            opened.on_branch(repo.head(), "main")
+
+
 def test_a_tag_of_the_same_name_is_no_branch(repo: Repo) -> None:
     repo.branch("other")
     other = repo.commit("Other")

@@ -89,6 +89,39 @@ def test_given_storage_is_kept_and_healed(acme: Stage, tmp_path: Path) -> None:
     assert reconciled(*args)[1]["updated"] == 1
 
 
+def test_a_damaged_clone_is_named_and_what_to_do(acme: Stage, tmp_path: Path) -> None:
+    args = ("--repo", remote(acme), "--storage", str(tmp_path / "kept"))
+    assert reconciled(*args)[0] == 0
+    (clone,) = (tmp_path / "kept").iterdir()
+    head = (clone / "HEAD").read_text()
+    (clone / "HEAD").write_text("nonsense")
+    acme.repo.git("init", "-q", "--bare", str(clone.parent / ".git"))  # which is not what to fetch into instead
+    code, _, (problem,) = reconciled(*args)
+    assert (code, problem["where"]) == (1, str(clone))
+    assert problem["hint"].endswith("remove it, and the next run makes it anew")
+    (clone / "HEAD").write_text(head)
+    for file in (file for file in clone.glob("objects/*/*") if file.is_file()):
+        file.chmod(0o600)
+        file.write_bytes(b"")
+    code, _, (problem,) = reconciled(*args)
+    assert (code, problem["where"]) == (1, str(clone))
+    assert problem["what"].startswith("cannot fetch: error: object file"), "what git said first, not of our settings"
+    assert problem["hint"].endswith("remove it, and the next run makes it anew")
+
+
+def test_a_branch_that_was_fetched_earlier_is_neither_in_the_way_nor_believed(acme: Stage, tmp_path: Path) -> None:
+    """`a` became `a/b` at the remote, where `main` has gone back: storage that saw both must not say otherwise."""
+    args = ("--repo", remote(acme), "--storage", str(tmp_path / "kept"))
+    acme.do_write(["sopsync.yaml"], [*config(acme), "branch: a"])
+    acme.do_commit(["Another branch"])
+    acme.repo.git("push", "-q", "forge", "main", "main:a")
+    assert reconciled(*args, "--ref", "a")[0] == 0
+    acme.repo.git("push", "-q", "forge", ":a", "main:a/b")
+    for ref in ("a/b", "main"):
+        code, _, (problem,) = reconciled(*args, "--ref", ref)
+        assert (code, problem["what"]) == (1, "this clone has no branch a")
+
+
 def test_storage_is_for_one_run_at_a_time(acme: Stage, tmp_path: Path) -> None:
     import fcntl
 

@@ -32,6 +32,7 @@ _CONFIG = (
     # a repository's own config may name programs; the command line wins over it
     "core.fsmonitor=false",
     f"core.hooksPath={os.devnull}",
+    "advice.graftFileDeprecated=false",  # said of our GIT_GRAFT_FILE, before whatever went wrong
     "gpg.openpgp.program=gpg",
     "gpg.x509.program=gpgsm",
     "gpg.ssh.program=ssh-keygen",

@@ -35,6 +35,7 @@ _CONFIG = (
     "http.lowSpeedTime=60",
     "gc.autoDetach=false",  # nothing of ours runs on unseen
 )
+_DAMAGED = "the clone in --storage is damaged: remove it, and the next run makes it anew"
 _HINTS = (
     ("Authentication failed", "the token is wrong, has expired, or may not read this repository"),
     ("could not read Password", "the server wants a token: --token-file or --token-command"),
@@ -46,6 +47,13 @@ _HINTS = (
     ("couldn't find remote ref", "--ref names a branch of the repository"),
     ("No space left on device", "make room, or --storage another place; nothing was changed in any store"),
     ("Repository not found", "the URL is wrong, or the token may not see it"),
+    (
+        "dubious ownership",
+        "it is somebody else's; if you trust it: git config --global --add safe.directory PATH",
+    ),
+    ("not a git repository", _DAMAGED),
+    ("object file", _DAMAGED),
+    ("bad object", _DAMAGED),
 )
 
 
@@ -65,7 +73,7 @@ class Remote:
     def __init__(self, address: Address, access: Access, storage: Path, environ: Mapping[str, str]) -> None:
         self._address = address
         self._access = access
-        self.path = storage / f"{hashlib.sha256(address.url.encode()).hexdigest()[:16]}.git"
+        self._storage = storage
         self._environ = environ
 
     @contextmanager
@@ -78,40 +86,50 @@ class Remote:
 
         if not _BRANCH.fullmatch(branch):
             raise SourceError(f"not a branch name: {shown(branch)!r}", hint="--ref main")
+        # a folder for each branch: one that was fetched earlier would pass for what the remote has, or be in the way
+        clone = hashlib.sha256(f"{self._address.url}\0{branch}".encode()).hexdigest()[:16]
+        path = self._storage / f"{clone}.git"
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (self.path / "sopsync.lock").open("a")
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (path / "sopsync.lock").open("a")
         except OSError as error:
             hint = "--storage names a folder that sopsync may write"
-            raise SourceError(f"cannot be written: {error.strerror}", where=shown(str(self.path)), hint=hint) from None
+            raise SourceError(f"cannot be written: {error.strerror}", where=shown(str(path)), hint=hint) from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 hint = "wait for it, or give each its own --storage"
-                raise SourceError("another run is using this clone", where=shown(str(self.path)), hint=hint) from None
-            self._fetch(branch, stop)
-            yield self.path
+                raise SourceError("another run is using this clone", where=shown(str(path)), hint=hint) from None
+            self._fetch(path, branch, stop)
+            yield path
 
-    def _fetch(self, branch: str, stop: Event) -> None:
+    def _fetch(self, path: Path, branch: str, stop: Event) -> None:
         """1. Nobody else is here: locks and half packs are those of a run that was killed. 2. A clone, if there is
         none. 3. Exactly one branch, forced: whether history may go back is for the fence to say."""
         # 1.
         for left in (
-            *self.path.glob("*.lock"),
-            *self.path.glob("refs/**/*.lock"),
-            *self.path.glob("objects/pack/tmp_*"),
+            *path.glob("*.lock"),
+            *path.glob("refs/**/*.lock"),
+            *path.glob("objects/pack/tmp_*"),
         ):
             if left.name != "sopsync.lock":
                 left.unlink(missing_ok=True)
         # 2.
-        self._git("init", "--bare", "--quiet", "--template=", f"--initial-branch={branch}", ".", stop=stop)
+        making = ("init", "--bare", "--quiet", "--template=", f"--initial-branch={branch}", ".")
+        code, said = self._git(path, stop, *making)
+        if code:
+            raise _failure("cannot be used", path, str(path), said, _DAMAGED)
         # 3.
         spec = f"+refs/heads/{branch}:refs/heads/{branch}"
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--end-of-options")
-        self._git("fetch", *options, self._address.url, spec, stop=stop)
+        code, said = self._git(path, stop, "fetch", *options, self._address.url, spec)
+        if code:
+            hint = "look at the URL and the network; the next run retries"
+            raise _failure("cannot fetch", path, self._address.url, said, hint)
 
-    def _git(self, *args: str, stop: Event) -> None:
+    def _git(self, path: Path, stop: Event, *args: str) -> tuple[int, list[str]]:
+        """(exit code, lines on standard error)."""
         token = self._access.token() if self._access.token and args[0] == "fetch" else None
         reader, writer = os.pipe()
         with os.fdopen(writer, "wb") as pipe, os.fdopen(reader, "rb") as held:
@@ -122,7 +140,7 @@ class Remote:
             try:
                 process = subprocess.Popen(
                     command_line(*args, config=config),
-                    cwd=self.path,
+                    cwd=path,
                     env=self._environment(held.fileno() if token is not None else None),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -132,9 +150,7 @@ class Remote:
                 )
             except FileNotFoundError:
                 raise SourceError("git is not installed", hint="install git 2.34 or later") from None
-        code, said = _finish(process, stop)
-        if code:
-            raise self._failure(said)
+        return _finish(process, stop)
 
     def _environment(self, pipe: int | None) -> dict[str, str]:
         access = self._access
@@ -150,17 +166,16 @@ class Remote:
             told |= {"GIT_SSH": _helper("sopsync-ssh"), "GIT_SSH_VARIANT": "ssh"}
             told |= {"SOPSYNC_SSH_KEY": str(access.ssh_key.absolute())}
             told |= {"SOPSYNC_KNOWN_HOSTS": str(access.known_hosts.absolute())}
-        return {**environment(self._environ), **told}
+        # git looks above a clone that is none any more, and what it found there is not ours to fetch into
+        return {**environment(self._environ), "GIT_CEILING_DIRECTORIES": str(self._storage.absolute()), **told}
 
-    def _failure(self, said: list[str]) -> SourceError:
-        """What git said that tells most: the last word of git is "and the repository exists"."""
-        whole = "\n".join(said)
-        hint = next(
-            (hint for mark, hint in _HINTS if mark in whole), "look at the URL and the network; the next run retries"
-        )
-        mark = next((mark for mark, _ in _HINTS if mark in whole), "")
-        lines = [line for line in said if mark in line and line.strip()] or ["no reason given"]
-        return SourceError(f"cannot fetch: {lines[0][:300]}", where=shown(self._address.url), hint=hint)
+
+def _failure(what: str, clone: Path, where: str, said: list[str], hint: str) -> SourceError:
+    """What git said that tells most: the last word of git is "and the repository exists". `hint`: of all else."""
+    mark, hint = next(((mark, known) for mark, known in _HINTS if any(mark in line for line in said)), ("", hint))
+    line = next((line for line in said if mark in line and line.strip()), "no reason given")
+    where = str(clone) if hint == _DAMAGED else where
+    return SourceError(f"{what}: {line[:300]}", where=shown(where), hint=hint)
 
 
 def _finish(process: subprocess.Popen[bytes], stop: Event) -> tuple[int, list[str]]:

@@ -131,15 +131,22 @@ class Repository:
         if not _BRANCH.fullmatch(branch):
             raise SourceError(f"not a branch name: {shown(branch)!r}", hint="branch: names one, such as main")
         self._header(commit)
-        # one segment for the remote: origin/main is the branch main, origin/feature/main is not
-        refs = (raw(f"refs/heads/{branch}"), raw(f"refs/remotes/*/{branch}"))
-        if self._git.must("for-each-ref", f"--contains={commit}", "--count=1", "--format=x", *refs):
+        if self._heads(branch, f"--contains={commit}"):
             return True
-        if not self._git.must("for-each-ref", "--count=1", "--format=x", *refs):
+        if not self._heads(branch):
             hint = f"git fetch origin {shown(branch)}:refs/remotes/origin/{shown(branch)}"
             raise SourceError(f"this clone has no branch {shown(branch)}", hint=hint)
         self._need_whole_history()
         return False
+
+    def _heads(self, branch: str, *which: str) -> list[str]:
+        """Refs of a branch: the local one, and that of each remote. One segment for the remote: origin/main is the
+        branch main, origin/feature/main is not."""
+        patterns = (raw(f"refs/heads/{branch}"), raw(f"refs/remotes/*/{branch}"))
+        listed = text(self._git.must("for-each-ref", "--format=%(refname)", *which, *patterns)).splitlines()
+        # git takes what is below, main/x, for a match too
+        exact = re.compile(rf"refs/(?:heads|remotes/[^/]+)/{re.escape(branch)}")
+        return list(filter(exact.fullmatch, listed))
 
     def brought_by(self, commit: str, tip: str) -> str:
         """The merge that brought `commit` to the line of first parents of `tip`; "" if none had to."""
