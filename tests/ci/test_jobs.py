@@ -155,7 +155,7 @@ def test_the_base_is_the_branch_as_it_is_now(job: Job) -> None:
     repo = job.stage.repo
     repo.checkout("main")
     job.stage.do_put(["others.yaml", "others=canary-3"])
-    tip = job.stage.do_commit(["Of others"])
+    job.stage.do_commit(["Of others"])
     repo.git("push", "-q", "origin", "main")
     repo.git("fetch", "-q", "origin")
     repo.git("checkout", "-q", "--detach", "main")
@@ -163,7 +163,6 @@ def test_the_base_is_the_branch_as_it_is_now(job: Job) -> None:
     code, said = job.step("sopsync", COMMAND="diff", CONFIG=CONFIG, BASE=f"{given[1]}main")
     assert code == 0, said
     assert job.outputs()["changes"] == "false", "what others merged is not this pull request's"
-    assert tip != job.base
 
 
 def test_inputs_are_never_code(job: Job) -> None:

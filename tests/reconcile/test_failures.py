@@ -116,18 +116,21 @@ def test_a_manifest_that_is_no_sops_file(two_files: Stage, prom: Path) -> None:
 
 
 def test_a_throttled_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prom: Path, bao: OpenBao) -> None:
-    """A real server that allows a few calls a minute: what got through is right, the rest is told, a rerun finishes."""
+    """A real server that allows a few calls in ten minutes, and says so, which nobody waits for: what got through is
+    right, the rest is told, a rerun finishes."""
     made = vault_stage(tmp_path, monkeypatch, bao, "throttled")
     store = f"  s: {{type: vault, address: '{bao.address}', mount: throttled, prefix: p}}"
     rule = ["sync:", "  - from: api.yaml", "    to: [{store: s, name: 'api/{key}'}]"]
     made.do_write(["sopsync.yaml"], ["version: 1", "owner: acme", "stores:", store, *rule])
     made.do_put(["api.yaml", *(f"k{i:04}=canary-{i}" for i in range(12))])
     made.do_commit(["Start"])
-    bao.call("POST", "sys/quotas/rate-limit/slow", {"rate": 20, "interval": "60s", "path": "throttled/"})
+    bao.call("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": True})
+    bao.call("POST", "sys/quotas/rate-limit/slow", {"rate": 20, "interval": "600s", "path": "throttled/"})
     try:
         code, line, before, found = run(prom)
     finally:
         bao.call("DELETE", "sys/quotas/rate-limit/slow")
+        bao.call("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": False})
     assert code == 3
     assert line["created"] + line["failed"] == 12
     assert line["created"] > 0

@@ -72,7 +72,7 @@ def test_every_recorded_file() -> None:
     "plain",
     [
         "password: canary-p\nport: 5432\nrate: 0.5\nenabled: true\n",
-        "db:\n    main:\n        user: canary-u\n    h:\n        - canary-a\n        - k: canary-b\n          port: 1\n",
+        "db:\n    main:\n        user: canary-u\n    h:\n        - canary-a\n        - k: canary-b\n          p: 1\n",
         "kind: Secret\nmetadata:\n    name: app\nstringData:\n    tls.crt: |\n        canary-1\n        canary-2\n",
     ],
 )

@@ -149,6 +149,8 @@ def test_who_is_asked_to_wait_waits_and_asks_again() -> None:
     c.store._wire._sleep = waited.append
     assert "too many requests" in str(error(lambda: c.store.read("entry", expect=Version("1"))))
     assert waited == [12.0, 12.0], "half a minute in all"
+    error(lambda: c.store.read("entry", expect=Version("1")))
+    assert waited == [12.0, 12.0], "not for each of a thousand entries"
 
 
 @pytest.mark.parametrize("date", ["Thu, 01 Jan 2026 00:00:00 -0000", "Fri, 31 Dec 9999 23:59:59 GMT", "soon"])

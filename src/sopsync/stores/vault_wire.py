@@ -46,6 +46,7 @@ class Wire:
         self._login_lock = Lock()
         self._http = Http(server, session)
         self._sleep = sleep
+        self._patience = _PATIENCE
 
     def call(
         self, method: str, path: str, body: Any = None, *, place: Place | None = None, allow: Collection[int] = ()
@@ -117,12 +118,17 @@ class Wire:
         return _Lacks.MOUNT if alive else _Lacks.TOKEN
 
     def _send(self, method: str, path: str, body: Any, place: Place, token: str) -> Answer:
-        """A 429 is a positive no: nothing was done, so that the same call may be made again, whatever it is."""
-        patience = _PATIENCE
+        """A 429 is a positive no: nothing was done, so that the same call may be made again, whatever it is. Where one
+        call has waited in vain, no other waits until one got through: a thousand of them would take hours."""
+        waited = 0.0
         while True:
             self.counted()
             answer = self._http.send(method, path, body, token, place)
-            patience -= answer.after
-            if answer.status != 429 or patience < 0:
+            if answer.status != 429:
+                self._patience = _PATIENCE
+                return answer
+            waited += answer.after
+            if waited > self._patience:
+                self._patience = 0
                 return answer
             self._sleep(answer.after)
