@@ -70,6 +70,21 @@ HOSTILE: dict[str, tuple[Format, bytes, Reason]] = {
     "INI lines": ("ini", b"\n" * 30_000_000, Reason.TOO_LARGE),
     "INI comments": ("ini", b"; x\n" * 200_000, Reason.NO_METADATA),
     "INI value without end": ("ini", b'a="""' + b"x\n" * 200_000, Reason.PARSE),
+    "flat lists with gaps": (
+        "dotenv",
+        b"".join(b"sops_a%d__list_999=x\n" % i for i in range(100_000)),
+        Reason.TOO_LARGE,
+    ),
+    "hexadecimal threshold": (
+        "dotenv",
+        b"sops_mac=x\nsops_shamir_threshold=0x" + b"f" * 1_000_000 + b"\n",
+        Reason.BAD_PLAINTEXT_OR_TIME,
+    ),
+    "sealed comments": (
+        "yaml",
+        b"b_secret: x # " + b"#ENC[" * 1_000_000 + b",type:comment]\n" + META,
+        Reason.BAD_VALUE_FORMAT,
+    ),
     "deep flat key": ("dotenv", b"sops_" + b"a__map_" * 10_000 + b"=x\n", Reason.PARSE),
     "huge flat list": ("dotenv", b"sops_age__list_999999999__map_enc=x\n", Reason.PARSE),
     "nested flat lists": ("dotenv", b"sops_age" + b"__list_999" * 12 + b"=x\n", Reason.PARSE),

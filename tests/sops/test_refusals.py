@@ -12,7 +12,7 @@ from sopsync.errors import DecryptError, Reason
 from sopsync.sops import decrypt, parse
 from sopsync.sops.cipher import BadValue, split
 from sopsync.sops.flat import unflatten
-from sopsync.sops.formats import Format
+from sopsync.sops.formats import Format, has_comment_that_counts
 from sopsync.sops.tree import Kind, Scalar
 from tests.sops import real
 from tests.sops.forge import Forge, sealed
@@ -101,6 +101,56 @@ def test_two_metadata_blocks_are_refused() -> None:
     assert refusal(flat + b"[sops]\nmac = x\n", "ini").reason is Reason.PARSE
 
 
+@pytest.mark.parametrize("name", ["SOPS", "Sops", "\u017fop\u017f"])
+@pytest.mark.parametrize("value", ['"canary"', "7", "[]", '{"mac": 7}', '{"mac": ""}'])
+def test_json_keys_that_sops_takes_for_its_metadata(name: str, value: str) -> None:
+    """encoding/json ignores case, so sops writes such files and cannot read them."""
+    data = sealed(b'{"a": "canary-1"}', "json", "--encrypted-regex", "^a$")
+    bad = data.rstrip()[:-1] + f', "{name}": {value}}}'.encode()
+    assert real.decrypt(bad, "json").reason == refusal(bad, "json").reason
+    if value.startswith('"'):
+        assert real.decrypt(sealed(bad[:1] + f'"{name}": {value}}}'.encode(), "json"), "json").reason == "parse_error"
+
+
+def test_json_metadata_is_merged_from_keys_of_any_case_as_sops_merges_it() -> None:
+    data = sealed(b'{"SOPS": {"other": "canary-1"}, "a": "canary-2"}', "json")
+    assert open_(data, "json").to_json() == real.decrypt(data, "json").json
+    null = data.rstrip()[:-1] + b', "SOPS": null}'
+    assert real.decrypt(null, "json").reason == refusal(null, "json").reason == Reason.NO_METADATA
+    first = data.replace(b"{", b'{"SOPS": null, ', 1)
+    assert open_(first, "json").to_json() == real.decrypt(first, "json").json
+
+
+def test_a_json_document_of_null_has_no_metadata() -> None:
+    assert real.decrypt(b" null\n", "json").reason == refusal(b" null\n", "json").reason == Reason.NO_METADATA
+    assert real.decrypt(b"null x", "json").reason == refusal(b"null x", "json").reason == Reason.PARSE
+
+
+def test_metadata_is_not_merged() -> None:
+    """sops would take the fields of `<<` for its own, and never writes any. Passing over them would be another file."""
+    data = sealed(b"a: canary-1\n")
+    for field in (b"{mac: x}", b"[{version: x}]", b"x"):
+        assert refusal(data.replace(b"\nsops:\n", b"\nsops:\n    <<: " + field + b"\n")).reason is Reason.PARSE
+
+
+@pytest.mark.parametrize("version", [b"99999999999999999999.0.0", b"3.8.0-99999999999999999999"])
+def test_numbers_of_a_version_fit_64_bits(version: bytes) -> None:
+    data = sealed(b"a: canary-1\n")
+    bad = re.sub(rb"\n    version: .*", b"\n    version: " + version, data)
+    assert real.decrypt(bad, "yaml").json is None
+    assert refusal(bad).reason is Reason.BAD_VERSION
+
+
+@pytest.mark.parametrize("threshold", ["", "x", "2.5", "0x1", "inf", "1", "2.000000", "9223372036854775807"])
+def test_the_flat_threshold_is_an_integer(threshold: str) -> None:
+    data = sealed(b"A=canary-1\n", "dotenv") + f"sops_shamir_threshold={threshold}\n".encode()
+    theirs = real.decrypt(data, "dotenv")
+    if theirs.json is not None:
+        assert open_(data, "dotenv").to_json() == theirs.json
+    else:
+        assert refusal(data, "dotenv").reason == theirs.reason == Reason.BAD_PLAINTEXT_OR_TIME
+
+
 def test_what_go_yaml_refuses_and_libyaml_does_not() -> None:
     data = sealed(b"a: canary\nb: clear\n", "yaml", "--encrypted-regex", "^a$")
     for bad in (b"%YAML 1.2\n---\n" + data, data.replace(b"b: clear", b"<<: clear"), data + b"a: 1\n"):
@@ -127,6 +177,18 @@ def test_flat_metadata_that_contradicts_itself_is_refused(names: tuple[str, str]
     with pytest.raises(DecryptError) as error:
         unflatten(dict.fromkeys(names, (Kind.STR, "x", 1, "x")))
     assert error.value.reason is Reason.PARSE
+
+
+def test_comments_that_turn_into_values_are_found_as_an_expression_finds_them() -> None:
+    """Which may take quadratic time; the texts here are short."""
+    pattern = re.compile(rb"#(?:[\r\n]|\Z|ENC\[(?![^\r\n]*,type:comment\]))")
+    rng = Random(1)
+    found = 0
+    for _ in range(2_000):
+        data = b"".join(rng.choices((b"#ENC[", b",type:comment]", b"#", b"x", b"\n", b"\r"), (4, 4, 1, 3, 2, 1), k=6))
+        assert has_comment_that_counts(data) == bool(pattern.search(data)), data
+        found += has_comment_that_counts(data)
+    assert 500 < found < 1_900
 
 
 def test_ciphertexts_are_cut_as_a_greedy_expression_cuts_them() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from sopsync.errors import DecryptError, Reason
-from sopsync.sops.raw import RawList, RawMap, RawNode, RawScalar, problem
+from sopsync.sops.raw import MAX_NODES, RawList, RawMap, RawNode, RawScalar, problem, too_many
 
 _PART = re.compile(r"__(map|list)_")
 _MAX_LIST = 1000  # a file only names a position, so a huge one would cost it nothing and us memory
@@ -29,6 +29,8 @@ def unflatten(flat: Mapping[str, RawScalar]) -> RawMap:
         if last in at:
             raise _clash(scalar[2])
         at[last] = scalar
+    if _entries(root) > MAX_NODES:
+        raise too_many(0)
     node = _node(root)
     assert isinstance(node, RawMap)  # noqa: S101 - the first part of a path is never a position
     return node
@@ -45,6 +47,12 @@ def _path(name: str, line: int) -> list[str | int]:
             raise problem(Reason.PARSE, what, line=line)
         path.append(part if kind == "map" else int(part))
     return path
+
+
+def _entries(tree: _Tree) -> int:
+    """How many entries its lists have, those left out included."""
+    here = 1 + max((key for key in tree if isinstance(key, int)), default=-1)
+    return here + sum(_entries(child) for child in tree.values() if isinstance(child, dict))
 
 
 def _node(tree: RawScalar | _Tree) -> RawNode:

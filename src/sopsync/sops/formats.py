@@ -8,11 +8,13 @@ from typing import Literal, NamedTuple
 from sopsync.errors import Reason
 from sopsync.sops import metadata_parse
 from sopsync.sops.metadata import Metadata
-from sopsync.sops.raw import MAX_BYTES, RawMap, problem, take_block
+from sopsync.sops.golang import folded
+from sopsync.sops.raw import MAX_BYTES, RawMap, RawNode, problem, take_block
 from sopsync.sops.selectors import uses_comments
+from sopsync.sops.tree import Kind
 
-# sops decrypts comments as it does values. An empty one, or one whose text was sealed as a value, turns into a value.
-_COMMENT_THAT_COUNTS = rb"#(?:[\r\n]|\Z|ENC\[(?![^\r\n]*,type:comment\]))"
+_EMPTY_COMMENT = rb"#(?:[\r\n]|\Z)"
+_SEALED_COMMENT = rb"#ENC\[[^\r\n]*"
 
 Format = Literal["yaml", "json", "dotenv", "ini", "binary"]
 
@@ -63,7 +65,7 @@ def _any_yaml(data: bytes) -> File:
         raise metadata_parse.missing()
     metadata = metadata_parse.metadata(block, "yaml")
     rest = list(documents)
-    if uses_comments(metadata) or re.search(_COMMENT_THAT_COUNTS, data):
+    if uses_comments(metadata) or has_comment_that_counts(data):
         from sopsync.sops import yaml_comments
 
         first, *rest = yaml_comments.load(data)
@@ -73,14 +75,42 @@ def _any_yaml(data: bytes) -> File:
     return File((first, *rest), metadata)
 
 
+def has_comment_that_counts(data: bytes) -> bool:
+    """sops decrypts comments as it does values. An empty one, or one whose text was sealed as a value, turns into one.
+
+    A line at a time and from its end, which takes linear time; a regular expression for all of it may not.
+    """
+    return bool(re.search(_EMPTY_COMMENT, data)) or any(
+        line[0].rfind(b"#ENC[") > line[0].rfind(b",type:comment]") for line in re.finditer(_SEALED_COMMENT, data)
+    )
+
+
 def _json(data: bytes, *, integers: bool) -> File:
     from sopsync.sops import json_file
 
     root, inexact = json_file.load(data, integers=integers)
-    block = take_block(root)
+    block = _json_block(root)
+    take_block(root)
+    return File((root,), metadata_parse.metadata(block, "json"), inexact)
+
+
+def _json_block(root: RawMap) -> RawNode:
+    """What encoding/json fills sops' metadata from: `sops`, and each key that differs from it in case only."""
+    block: RawMap | None = None
+    for key, line, node in root.items:
+        if key is None or folded(key) != "sops":
+            continue
+        if isinstance(node, RawMap):
+            joined = RawMap(line)
+            joined.items = [*block.items, *node.items] if block else node.items
+            block = joined
+        elif isinstance(node, tuple) and node[0] is Kind.NULL:
+            block = None
+        else:
+            return node
     if block is None:
         raise metadata_parse.missing()
-    return File((root,), metadata_parse.metadata(block, "json"), inexact)
+    return block
 
 
 def _dotenv(data: bytes) -> File:

@@ -12,7 +12,7 @@ _SPECIAL = frozenset(("nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-i
 # Patterns are left to `re` to compile when one is first used: most files need none, and start-up counts.
 _INT = r"[+-]?[0-9]{1,4000}"
 _DECIMAL = r"[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?"
-_HEX = r"[+-]?0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*[pP][+-]?[0-9_]+"
+_HEX = r"[+-]?0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?[pP][+-]?[0-9_]+"
 # An underscore must stand between digits; behind 0x it may also stand behind the prefix.
 _LONE_UNDERSCORE = r"(?<![0-9])_|_(?![0-9])"
 _LONE_UNDERSCORE_HEX = r"(?<![0-9a-fA-FxX])_|_(?![0-9a-fA-F])"
@@ -53,6 +53,11 @@ def parse_float(text: str) -> float | None:
     except (ValueError, OverflowError):
         return None
     return None if value in (float("inf"), float("-inf")) else value
+
+
+def folded(name: str) -> str:
+    """A name as encoding/json compares those of fields: without case, which makes ſ an s and the Kelvin sign a k."""
+    return name.lower().replace("ſ", "s")
 
 
 def decode_base64(text: str) -> bytes | None:

@@ -50,6 +50,8 @@ class _Reader:
     def root(self) -> RawMap:
         self._step(_SKIP)
         if not self._text.startswith("{", self._at):
+            if self._text.strip(" \t\r\n") == "null":  # which Go takes for an object without anything
+                return RawMap(self._line)
             raise problem(Reason.PARSE, "the document is not a JSON object", line=self._line)
         stack: list[RawMap | RawList] = []
         node: RawNode = self._value(stack)  # pushes a container on the stack; the loop fills and pops it

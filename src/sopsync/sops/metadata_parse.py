@@ -35,9 +35,10 @@ _KEY_TYPES: dict[str, tuple[str, ...]] = {
     "pgp": ("fp", "created_at"),
     "age": ("recipient",),
 }
-_IDENTIFIERS = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_NUMBER = r"(?:0|[1-9][0-9]{0,18})"  # fits 64 bits, as it must
+_IDENTIFIERS = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _SEMVER = (
-    rf"v?(?:(?:0|[1-9][0-9]*)\.){{2}}(?:0|[1-9][0-9]*)(?:-{_IDENTIFIERS}(?:\.{_IDENTIFIERS})*)?"
+    rf"v?(?:{_NUMBER}\.){{2}}{_NUMBER}(?:-{_IDENTIFIERS}(?:\.{_IDENTIFIERS})*)?"
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
 
@@ -114,9 +115,10 @@ class _Reader:
         for key, line, child in node.items:
             if key is None or isinstance(child, RawComment):
                 continue
-            if self._typing == "yaml" and key in fields:
-                raise problem(Reason.PARSE, f"metadata field {shown(key)} appears twice", line=line)
-            fields[key.lower() if fold and self._typing != "yaml" else key] = child
+            if self._typing == "yaml" and (key in fields or key == "<<"):
+                fault = "appears twice" if key in fields else "would be merged by sops; sops never writes it"
+                raise problem(Reason.PARSE, f"metadata field {shown(key)} {fault}", line=line)
+            fields[golang.folded(key) if fold and self._typing != "yaml" else key] = child
         return fields
 
     def _maps(self, fields: Mapping[str, RawNode], name: str) -> list[RawMap]:
@@ -159,8 +161,12 @@ class _Reader:
             if self._typing == "json":
                 whole = golang.parse_int(text) if kind in (Kind.FLOAT, Kind.INT) else None
             elif self._typing == "flat":  # sops before 3.8 wrote 2.000000
-                number = golang.parse_float(text)
-                whole = golang.parse_int(text) if number is None or number % 1 else int(number)
+                whole, number = golang.parse_int(text), golang.parse_float(text)
+                if whole is None and number is not None and number % 1 == 0:
+                    whole = int(number)
+                if whole is None:
+                    what = f"metadata field {name} is no integer"
+                    raise problem(Reason.BAD_PLAINTEXT_OR_TIME, what, line=_line(node))
             else:
                 whole = int(value) if isinstance(value, int | float) and value - value == 0 else None
             if whole is not None and golang.is_int64(whole) and kind is not Kind.BOOL:
