@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from sopsync.errors import Reason
 from sopsync.sops import metadata_parse
-from sopsync.sops.metadata import Metadata
 from sopsync.sops.golang import folded
+from sopsync.sops.metadata import Metadata
 from sopsync.sops.raw import MAX_BYTES, RawMap, RawNode, problem, take_block
 from sopsync.sops.selectors import uses_comments
 from sopsync.sops.tree import Kind

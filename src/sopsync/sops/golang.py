@@ -56,8 +56,8 @@ def parse_float(text: str) -> float | None:
 
 
 def folded(name: str) -> str:
-    """A name as encoding/json compares those of fields: without case, which makes ſ an s and the Kelvin sign a k."""
-    return name.lower().replace("ſ", "s")
+    """A field's name as encoding/json compares it: without case, where a long s is an s, and the Kelvin sign a k."""
+    return name.lower().replace("\u017f", "s")
 
 
 def decode_base64(text: str) -> bytes | None:
