@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 _ENVIRONMENTS = frozenset(
@@ -16,11 +16,15 @@ _ENVIRONMENTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A rule that covers `files`: `pattern` with captures, and the entry `name` made of them."""
+    """A rule that covers `files`: `pattern` with captures, and the entry `name` made of them.
+
+    `environments`: the values that `{env}` may have, where any other would take along a file that is not meant.
+    """
 
     pattern: str
     name: str
     files: tuple[str, ...]
+    environments: tuple[str, ...] = ()
 
     @property
     def has_env(self) -> bool:
@@ -31,32 +35,39 @@ class Found:
 def rules(paths: Sequence[str], others: Sequence[str] = ()) -> tuple[Found, ...]:
     """One rule for each group of files of one depth, suffix and first segment; together they cover all of `paths`.
 
-    Names are as short as they can be while naming every file apart. A pattern that would match one of `others` too,
-    which are no SOPS files, gives way to a rule a file.
+    Environments count as one first segment. Names are as short as they can be while naming every file apart. A pattern
+    that would match a file of another group too, or one of `others`, which are no SOPS files, is narrowed to the
+    environments there are, or gives way to a rule a file.
     """
     groups: dict[tuple[int, str, str], list[str]] = defaultdict(list)
     for path in sorted(paths):
         parts = PurePosixPath(path).parts
-        groups[len(parts), PurePosixPath(path).suffix, parts[0] if len(parts) > 1 else ""].append(path)
-    patterns = [made for files in groups.values() for made in _patterns(files, others)]
+        first = "" if len(parts) == 1 else "{env}" if parts[0] in _ENVIRONMENTS else parts[0]
+        groups[len(parts), PurePosixPath(path).suffix, first].append(path)
+    everything = {*paths, *others}
+    patterns = [made for files in groups.values() for made in _patterns(files, everything.difference(files))]
     for namer in (_short, _full, _suffixed, _as_it_is):
-        found = tuple(Found(pattern, namer(pattern), tuple(files)) for pattern, files in patterns)
+        found = tuple(replace(made, name=namer(made.pattern)) for made in patterns)
         names = [name for rule in found for name in _entries(rule)]
         if len(set(names)) == len(names):
             break
     return found
 
 
-def _patterns(files: list[str], others: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """A pattern over the group where anything in it varies, else each file by itself."""
+def _patterns(files: list[str], others: Collection[str]) -> list[Found]:
+    """A pattern over the group where anything in it varies, else each file by itself; names are yet to come."""
     columns = list(zip(*(_parts(path) for path in files), strict=True))
     taken: set[str] = set()
     segments = [_segment(column, taken) for column in columns]
     suffix = PurePosixPath(files[0]).suffix
-    form = re.compile("/".join(re.escape(s) if "{" not in s else "[^/]+" for s in segments) + re.escape(suffix))
-    if not taken or any(form.fullmatch(other) for other in others):
-        return [(path, [path]) for path in files]
-    return [("/".join(segments) + suffix, files)]
+    pattern = "/".join(segments) + suffix
+    environments = tuple(sorted(set(columns[segments.index("{env}")]))) if "env" in taken else ()
+    for narrowed in dict.fromkeys(((), environments)):
+        any_of = {"{env}": f"(?:{'|'.join(narrowed)})"} if narrowed else {}
+        form = "/".join(any_of.get(s, "[^/]+" if "{" in s else re.escape(s)) for s in segments) + re.escape(suffix)
+        if taken and not any(re.fullmatch(form, other) for other in others):
+            return [Found(pattern, "", tuple(files), narrowed)]
+    return [Found(path, "", (path,)) for path in files]
 
 
 def _short(pattern: str) -> str:
@@ -127,7 +138,10 @@ def render(owner: str, branch: str, recipients: Sequence[str], found: Sequence[F
         "sync:",
     ]
     for rule in found:
-        lines += [f"  - from: {_quoted(rule.pattern)}", "    to:"]
+        lines += [f"  - from: {_quoted(rule.pattern)}"]
+        if rule.environments:
+            lines += [f"    where: {{env: [{', '.join(rule.environments)}]}}"]
+        lines += ["    to:"]
         lines += [f"      - {{store: local, name: {_quoted(rule.name)}}}"]
     return "\n".join(lines) + "\n"
 

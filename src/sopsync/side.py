@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -38,8 +41,19 @@ def find_config(repo: Repository, tree: Tree, path: str) -> Config:
     """The config at a path of a commit. ConfigError with all that is wrong with it."""
     if path not in tree:
         what = f"not in commit {tree.commit[:10]}" if tree.commit else "not in the index"
-        raise ConfigError(what, where=path, hint="sopsync init, then commit it")
+        raise ConfigError(what, where=path, hint=_where_it_is(repo, tree, path))
     return load_config(repo.read(tree, [path])[path], path)
+
+
+def _where_it_is(repo: Repository, tree: Tree, path: str) -> str:
+    """What to do about a config that is not in the tree: commit it, name it rightly, or write a first one."""
+    names = {posixpath.basename(path), "sopsync.yaml"}
+    if close := [there for there in tree if posixpath.basename(there) in names]:
+        return f'did you mean --config "{close[0]}"? a path in the commit starts at the top of the repository'
+    newest = not tree.commit or tree.commit == repo.resolve("HEAD")
+    if newest and not repo.bare and (repo.base / path).is_file():
+        return f"git add {shlex.quote(os.path.relpath(repo.base / path))} && git commit"
+    return "sopsync init, then commit it"
 
 
 def load_side(repo: Repository, tree: Tree, config: Config | ConfigError) -> Side:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sopsync.discover import Found, common_recipients, rules
+from sopsync.discover import Found, common_recipients, render, rules
+from sopsync.patterns import parse_pattern
+
+
+def matched(found: Found, path: str) -> bool:
+    """Whether the rule that init writes down takes the file."""
+    where = {"env": found.environments} if found.environments else {}
+    return parse_pattern(found.pattern, where).match(path) is not None
 
 
 def names(found: Found) -> list[str]:
@@ -32,6 +39,7 @@ def names(found: Found) -> list[str]:
         (["x/a/prod.yaml", "y/a/prod.yaml"], [("x/a/{env}.yaml", "{env}/x/a"), ("y/a/{env}.yaml", "{env}/y/a")]),
         (["prod.yaml", "staging.yaml"], [("{env}.yaml", "{env}/secrets")]),
         (["a/b.json", "a/b.yaml"], [("a/b.json", "a/b-json"), ("a/b.yaml", "a/b-yaml")]),
+        (["prod/api.yaml", "staging/api.yaml", "prod/web.yaml"], [("{env}/{service}.yaml", "{env}/{service}")]),
     ],
 )  # fmt: skip
 def test_usual_layouts(paths: list[str], expected: list[tuple[str, str]]) -> None:
@@ -47,8 +55,15 @@ def test_every_file_is_covered_once_and_named_apart(stems: set[str]) -> None:
     paths = [stem + ".yaml" for stem in stems]
     found = rules(paths)
     assert sorted(p for rule in found for p in rule.files) == sorted(paths)
+    assert sorted(path for rule in found for path in paths if matched(rule, path)) == sorted(paths)
     made = [name for rule in found for name in names(rule)]
     assert len(set(made)) == len(made)
+
+
+def test_environments_beside_what_is_none_are_named() -> None:
+    (narrowed, _) = rules(["prod/api.yaml", "prod/web.yaml", "shared/a.yaml"])
+    assert (narrowed.pattern, narrowed.environments) == ("{env}/{service}.yaml", ("prod",))
+    assert "    where: {env: [prod]}\n" in render("acme", "main", ["age1x"], [narrowed])
 
 
 def test_a_pattern_takes_no_other_file_along() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,13 +25,18 @@ def init(
         list[str] | None, typer.Option(help="age recipient of the local store (repeatable). Default: the files'.")
     ] = None,
 ) -> int:
-    """Find SOPS files at HEAD and write sopsync.yaml and .gitignore for them. Contacts no store, needs no keys."""
+    """Write a first sopsync.yaml for the SOPS files at HEAD.
+
+    Those are found that end in .yaml, .yml, .json, .env or .ini. Needs no keys, contacts no store.
+    """
     from sopsync import discover
     from sopsync.cli.output import out
     from sopsync.errors import ConfigError, Refused, printable
     from sopsync.git import Repository
 
     with Repository.open(repo) as opened:
+        if opened.bare:
+            raise Refused("a bare repository has no place for files", hint="git clone it, and sopsync init there")
         top = opened.base
         target = top / o.CONFIG
         if target.exists():
@@ -48,17 +55,33 @@ def init(
             raise ConfigError("the files share no age recipient to encrypt the local store to", hint=hint)
         name = owner or _owner(top, has_env=all(rule.has_env for rule in found))
         branch = opened.branch() or "main"
-        target.write_text(discover.render(name, branch, recipients, found), encoding="utf-8")
+        text = discover.render(name, branch, recipients, found)
+        _check(text, recipients)
+        target.write_text(text, encoding="utf-8")
         wrote_ignore = _ignore(top / ".gitignore")
-    width = max(len(rule.pattern) for rule in found)
+    width = max(len(o.CONFIG), *(len(rule.pattern) for rule in found))
     for rule in found:
         count = f"{len(rule.files)} SOPS file{'s' * (len(rule.files) != 1)}"
         out([f"found  {rule.pattern:<{width}}  {count}, key {_short(recipients[0])}"])
     out([f"wrote  {o.CONFIG:<{width}}  owner {name}, store local"])
     if wrote_ignore:
         out([f"wrote  {'.gitignore':<{width}}  {_IGNORED}"])
-    out([f'next   git add {o.CONFIG} .gitignore && git commit -m "Add sopsync" && sopsync plan'])
+    there = "" if top.samefile(Path.cwd()) else f"cd {shlex.quote(os.path.relpath(top))} && "
+    out([f'next   {there}git add {o.CONFIG} .gitignore && git commit -m "Add sopsync" && sopsync plan'])
     return 0
+
+
+def _check(text: str, recipients: tuple[str, ...]) -> None:
+    """What is written must be right: an owner or a recipient that was given may not be, nor the name of a file."""
+    from sopsync import sops
+    from sopsync.config import load_config
+    from sopsync.errors import ConfigError, Problem
+
+    try:
+        load_config(text.encode(), o.CONFIG)
+    except ConfigError as error:
+        raise ConfigError.of([Problem("", p.what, p.hint) for p in error.problems]) from None
+    sops.Keyring.from_environment(os.environ).age_sealer(recipients)
 
 
 def _sops_files(repo: Repository, commit: str) -> dict[str, tuple[str, ...]]:

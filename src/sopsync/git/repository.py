@@ -37,7 +37,7 @@ class Repository:
         self.base = base
         """Top of the work tree; the repository itself if it is bare."""
         self._git = git
-        self._bare = bare
+        self.bare = bare
         self._shallow = shallow
         self._objects = Objects(git)
         self._lock = Lock()
@@ -204,7 +204,7 @@ class Repository:
 
     def uncommitted(self, paths: Collection[str]) -> tuple[str, ...]:
         """Those of `paths` that differ from HEAD in the index or the work tree, or are not in git at all."""
-        if self._bare:
+        if self.bare:
             return ()
         head = self._objects.find("HEAD^{commit}")
         committed = self.tree(head.oid) if head else {}
