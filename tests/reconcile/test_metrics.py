@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from threading import Thread
 import pytest
 
 from sopsync.errors import SourceError
-from sopsync.reconcile.metrics import CONTENT_TYPE, COUNTERS, GAUGES, Totals, recall, render
+from sopsync.reconcile.metrics import CONTENT_TYPE, COUNTERS, GAUGES, Totals, load, recall, render, save
 from sopsync.reconcile.result import Result
 from sopsync.reconcile.serve import serving
 from tests.reconcile.clocks import START, Hands, Process, job, nothing
@@ -68,6 +69,20 @@ def test_what_is_written_is_read_back() -> None:
     again = recall(render(Result(0), totals))
     assert (again.counters, again.success) == (totals.counters, START)
     assert recall('garbage\nsopsync_runs_total{exit="0"} 1e\nsopsync_runs_total 1e999\n\0').counters == {}
+
+
+def test_what_is_no_plain_file_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=['sopsync_runs_total{exit="0"} 5\n'])
+    writer.start()
+    assert load(pipe) == Totals()
+    assert pipe.read_text()  # nobody has
+    writer.join()
+    problem = save(pipe, "")
+    assert problem is not None
+    assert problem.what == "cannot be written: not a plain file"
+    assert pipe.is_fifo()
 
 
 def get(port: int, path: str) -> tuple[int, str, str]:

@@ -142,13 +142,19 @@ def recall(text: str) -> Totals:
 def load(path: Path | None) -> Totals:
     """The totals as the last run left them; a file that is not there or not ours counts from nothing."""
     try:
-        return recall(path.read_text("utf-8", "replace")) if path is not None else Totals()
+        # a device may have no end
+        return recall(path.read_text("utf-8", "replace")) if path is not None and path.is_file() else Totals()
     except OSError:
         return Totals()
 
 
 def save(path: Path, text: str) -> Problem | None:
-    """Put the text there whole, or leave what is there. The problem, if it could not be written."""
+    """Put the text there whole, or leave what is there. The problem, if it could not be written.
+
+    Only a plain file gives way to another: /dev/null is there for others too.
+    """
+    if path.exists() and not path.is_file():
+        return Problem(str(path), "cannot be written: not a plain file", "--metrics-file another place")
     beside = path.with_name(f".{path.name}.tmp")
     try:
         beside.write_text(text, "utf-8")
