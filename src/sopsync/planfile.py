@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -79,14 +80,22 @@ def load(path: Path) -> SavedPlan:
     try:
         saved = SavedPlan.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"cannot read it: {error.strerror}", where=str(path), hint="sopsync plan -o FILE") from None
+        raise ConfigError(
+            f"cannot read it: {error.strerror}", where=str(path), hint="sopsync plan -o FILE makes one"
+        ) from None
     except ValidationError:
         raise ConfigError("not a saved plan", where=str(path), hint="sopsync plan -o FILE makes one") from None
     if saved.tool != __version__:
-        raise StalePlan(f"made by sopsync {saved.tool}, this is {__version__}", where=str(path), hint=_AGAIN)
+        raise StalePlan(f"made by sopsync {saved.tool}, this is {__version__}", where=str(path), hint=_again(path))
     if saved.sealed:
-        raise StalePlan("a sealed plan is for reading: it says less than apply must know", where=str(path), hint=_AGAIN)
+        raise StalePlan(
+            "a sealed plan is for reading: it says less than apply must know", where=str(path), hint=_again(path)
+        )
     return saved
+
+
+def _again(path: Path) -> str:
+    return f"{_AGAIN} -o {shlex.quote(str(path))}"
 
 
 def check_binding(saved: SavedPlan, fresh: Plan, path: Path) -> None:
@@ -100,7 +109,7 @@ def check_binding(saved: SavedPlan, fresh: Plan, path: Path) -> None:
         "another run has applied since": any(fences.get(key) != text for key, text in planned.items())
         or any(c.owner and (c.store, c.owner) in fences.keys() - planned.keys() for c in saved.changes),
     }
-    if problems := [Problem(str(path), what, _AGAIN) for what, holds in reasons.items() if holds]:
+    if problems := [Problem(str(path), what, _again(path)) for what, holds in reasons.items() if holds]:
         raise StalePlan.of(problems)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from sopsync.blame import blame, history
 from sopsync.model import Ref
@@ -97,6 +98,38 @@ def test_a_file_that_could_not_be_written_after_all_says_nothing_of_stores(stage
     assert code == 1
     assert "/dev/full: cannot write it" in said
     assert "no store contacted" not in said
+
+
+def test_interrupted_while_it_plans(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "plan", interrupted)
+    assert capture(["plan"]) == (1, "stopped\n")
+    assert capture(["apply", "--yes"]) == (1, "stopped\n")
+
+
+def test_the_question_calls_deleting_deleting(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def no(question: str, **_options: object) -> None:
+        asked.append(question)
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "confirm", no)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert capture(["apply"])[0] == 1
+    stage.do_write(["sopsync.yaml"], [line.replace("{key}'", "{key}', prune: true") for line in config(LOCAL)])
+    stage.do_commit(["Prune"])
+    assert capture(["apply", "--yes"])[0] == 0
+    stage.do_unset(["api.yaml", "k0003"])
+    stage.do_commit(["One less"])
+    assert capture(["apply"])[0] == 1
+    stage.do_put(["api.yaml", "k0000=canary-other", "k0005=canary-new"])
+    stage.do_commit(["And two others"])
+    code, said = capture(["apply"])
+    assert (code, said.splitlines()[-1]) == (1, "stopped; nothing was written")
+    assert asked == ["Write 4 entries to s?", "Delete 1 entry in s?", "Write 2 entries, delete 1 entry in s?"]
 
 
 def test_two_processes_at_once_end_as_one(stage: Stage) -> None:

@@ -20,6 +20,9 @@ from sopsync.errors import SopsyncError
 
 _SDK_LOGGERS = ("azure", "boto3", "botocore", "google", "hvac", "requests", "urllib3")
 
+_INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt."""
+
 app = typer.Typer(
     name="sopsync",
     help="Reconcile SOPS-encrypted secrets from git to the stores that serve them.",
@@ -63,13 +66,12 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show must not end a run
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(app(args=list(argv), prog_name="sopsync", standalone_mode=False) or 0)
+        code = int(app(args=list(argv), prog_name="sopsync", standalone_mode=False) or 0)
     except SopsyncError as error:
         _report(error, as_json=_wants_json(argv))
         return of_error(error)
     except KeyboardInterrupt:
-        err(["stopped"])
-        return Exit.ERROR
+        code = _INTERRUPTED
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stdout = None
         return Exit.ERROR
@@ -78,6 +80,10 @@ def run(argv: Sequence[str]) -> int:
         return Exit.ERROR
     except Exception as error:  # noqa: BLE001 - the last line of defence: a message could quote a secret
         return _unforeseen(error)
+    if code != _INTERRUPTED:
+        return code
+    err(["stopped"])
+    return Exit.ERROR
 
 
 def _wants_json(argv: Sequence[str]) -> bool:

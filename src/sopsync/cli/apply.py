@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -16,7 +16,7 @@ from sopsync.cli import options as o
 
 if TYPE_CHECKING:
     from sopsync.apply import Outcome
-    from sopsync.change import Plan
+    from sopsync.change import Change, Plan
     from sopsync.cli.recording import Recording
     from sopsync.session import Session
 
@@ -73,6 +73,8 @@ def apply(
         if json:
             report = of_plan(plan, (), config=config, exit_code=of_apply(plan, outcomes))
             run.say([outcomes_json(report, outcomes)])
+        elif file is not None and not outcomes:  # of what was not approved, nothing is said to be in step
+            run.say(["Nothing to apply: the saved plan has no changes. hint: sopsync plan shows how things stand"])
         elif quiet:
             run.say([applied_summary(outcomes) if outcomes else summary(plan)])
         elif outcomes:
@@ -119,9 +121,23 @@ def _confirm(plan: Plan, run: Recording, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("nobody is there to confirm", hint="add --yes, or apply a saved plan")
+    typer.confirm(_question(writes), abort=True, err=run.say is err)
+
+
+def _question(writes: Sequence[Change]) -> str:
+    """What is about to be done. Deleting is called deleting."""
+    from sopsync.change import Action
+
     stores = ", ".join(dict.fromkeys(change.ref.store for change in writes))
-    count = f"{len(writes)} entr{'y' if len(writes) == 1 else 'ies'}"
-    typer.confirm(f"Write {count} to {stores}?", abort=True, err=run.say is err)
+    deletes = sum(change.action is Action.DELETE for change in writes)
+    written = len(writes) - deletes
+    if not deletes:
+        return f"Write {_entries(written)} to {stores}?"
+    return f"{f'Write {_entries(written)}, delete' if written else 'Delete'} {_entries(deletes)} in {stores}?"
+
+
+def _entries(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
 
 
 def _carry_out(session: Session, plan: Plan, run: Recording) -> tuple[Outcome, ...]:
