@@ -190,7 +190,7 @@ def test_values_are_texts_whatever_they_look_like(helm: Helm, tmp_path: Path) ->
     things = objects(run(helm.program, "template", "acme", CHART, "-f", tmp_path / "values.yaml"))
     assert [fault for thing in things for fault in faults(thing)] == []
     job = named(things, "CronJob", "acme-apply")
-    assert {"--ref=x #y", "--config=a: b.yaml", f"--token-command={command}", "--shard=4"} <= set(arguments(job))
+    assert {"--rev=x #y", "--config=a: b.yaml", f"--token-command={command}", "--shard=4"} <= set(arguments(job))
     assert job["spec"]["timeZone"] == "null"
 
 

@@ -59,8 +59,8 @@ def test_a_wrong_token_a_missing_one_and_a_branch_that_is_not_there(
     code, _, (problem,) = reconciled("--repo", url)
     assert (code, problem["hint"]) == (1, "the token is wrong, has expired, or may not read this repository")
     monkeypatch.setenv("SOPSYNC_GIT_TOKEN", TOKEN)
-    code, _, (problem,) = reconciled("--repo", url, "--ref", "other")
-    assert (code, problem["hint"]) == (1, "--ref names a branch of the repository")
+    code, _, (problem,) = reconciled("--repo", url, "--rev", "other")
+    assert (code, problem["hint"]) == (1, "--rev names a branch of the repository")
 
 
 def test_a_token_does_not_follow_a_redirect(

@@ -53,7 +53,7 @@ def test_counters_go_on_in_the_file_and_a_failure_keeps_the_last_success(acme: S
     assert second['sopsync_changes_total{store="s",action="update"}'] == 1
     assert second['sopsync_runs_total{exit="0"}'] == 2
     assert second['sopsync_api_calls_total{store="s"}'] > first['sopsync_api_calls_total{store="s"}']
-    assert reconciled("--ref", "no-such", *args)[0] == 1
+    assert reconciled("--rev", "no-such", *args)[0] == 1
     third = samples(file.read_text())
     assert (third['sopsync_runs_total{exit="0"}'], third['sopsync_runs_total{exit="1"}']) == (2, 1)
     assert third["sopsync_last_run_exit_code"] == 1
@@ -178,7 +178,7 @@ def test_a_gateway_keeps_the_last_success_and_tells_jobs_apart(acme: Stage) -> N
         reconciled("--pushgateway", url)
         first = held["/metrics/job/sopsync"]
         assert first['sopsync_last_run_changes{store="s",action="create"}'] == 4
-        assert reconciled("--pushgateway", url, "--ref", "no-such")[0] == 1
+        assert reconciled("--pushgateway", url, "--rev", "no-such")[0] == 1
         second = held["/metrics/job/sopsync"]
         assert second["sopsync_last_run_exit_code"] == 1
         name = "sopsync_last_success_timestamp_seconds"

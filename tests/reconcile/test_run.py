@@ -115,10 +115,10 @@ def test_a_branch_that_was_fetched_earlier_is_neither_in_the_way_nor_believed(ac
     acme.do_write(["sopsync.yaml"], [*config(acme), "branch: a"])
     acme.do_commit(["Another branch"])
     acme.repo.git("push", "-q", "forge", "main", "main:a")
-    assert reconciled(*args, "--ref", "a")[0] == 0
+    assert reconciled(*args, "--rev", "a")[0] == 0
     acme.repo.git("push", "-q", "forge", ":a", "main:a/b")
     for ref in ("a/b", "main"):
-        code, _, (problem,) = reconciled(*args, "--ref", ref)
+        code, _, (problem,) = reconciled(*args, "--rev", ref)
         assert (code, problem["what"]) == (1, "this clone has no branch a")
 
 

@@ -31,7 +31,7 @@ azure.workload.identity/use: "true"
 {{- $v := .root.Values -}}
 - reconcile
 - {{ printf "--repo=%s" (required "repository.url is required" $v.repository.url) | quote }}
-- {{ printf "--ref=%s" $v.repository.ref | quote }}
+- {{ printf "--rev=%s" $v.repository.ref | quote }}
 - {{ printf "--config=%s" $v.repository.config | quote }}
 - {{ printf "--log-format=%s" $v.logFormat | quote }}
 - {{ printf "--verify-within=%s" (ternary $v.drift.verifyWithin $v.verifyWithin (eq .role "drift")) | quote }}

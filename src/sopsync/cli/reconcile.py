@@ -24,7 +24,7 @@ class LogFormat(StrEnum):
 
 
 Where = Annotated[str, typer.Option("--repo", "-C", help="A path, or a URL (https, ssh, file) to fetch from.")]
-Ref = Annotated[str | None, typer.Option(help="Branch to fetch (main), or revision of a local path (HEAD).")]
+Rev = Annotated[str | None, typer.Option(help="Branch to fetch (main), or revision of a local path (HEAD).")]
 Storage = Annotated[Path | None, typer.Option(help="Keep the clone here. Default: in memory, for this run.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with an HTTPS token; read before each fetch.")]
 TokenCommand = Annotated[str, typer.Option(help="Program that prints an HTTPS token, such as a GitHub App's.")]
@@ -56,7 +56,7 @@ Audit = Annotated[
 def reconcile(
     *,
     repo: Where = ".",
-    ref: Ref = None,
+    rev: Rev = None,
     config: o.Config = o.CONFIG,
     storage: Storage = None,
     token_file: TokenFile = None,
@@ -92,11 +92,11 @@ def reconcile(
     s.check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
     part = s.the_shard(shard)
     access = s.token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
-    hook = s.read_webhook(webhook, webhook_url_file, webhook_key_file, repo, ref or "")
+    hook = s.read_webhook(webhook, webhook_url_file, webhook_key_file, repo, rev or "")
     with ExitStack() as until:
-        where, rev, fleeting = s.source(repo, ref, storage, access, until)
+        where, at, fleeting = s.source(repo, rev, storage, access, until)
         limits = s.seconds("--every", every or interval), s.seconds("--verify-within", verify_within)
-        job = Job(where, rev, dict(os.environ), s.CODES, posixpath.normpath(config), part, dry_run, sealed)
+        job = Job(where, at, dict(os.environ), s.CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1], record=partial(kept, audit))
         voice = s.Voice.of(part, as_json=log_format is LogFormat.JSON, audit=audit)

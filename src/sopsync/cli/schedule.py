@@ -104,15 +104,15 @@ def token_and_key(
 
 
 def source(
-    repo: str, ref: str | None, storage: Path | None, access: Access, until: ExitStack
+    repo: str, rev: str | None, storage: Path | None, access: Access, until: ExitStack
 ) -> tuple[Source, str, bool]:
     """(where a run gets its repository, the revision there, whether that place is gone after the process)."""
     url = address(repo)
     if url is None:
-        return sources.here(Path(repo)), ref or "HEAD", False
+        return sources.here(Path(repo)), rev or "HEAD", False
     if url.scheme == "ssh" and access.ssh_key is None:
         raise UsageError("a repository over ssh needs --ssh-key and --known-hosts", hint="or its https:// URL")
-    branch = ref or "main"
+    branch = rev or "main"
     clone = Remote(url, access, sources.storage(storage, os.environ, until), os.environ)
     return sources.remote(clone, branch), f"refs/heads/{branch}", storage is None
 

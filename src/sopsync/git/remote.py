@@ -44,7 +44,7 @@ _HINTS = (
     ("The requested URL returned error: 30", "the repository has moved: name its new URL"),
     ("Host key verification failed", "--known-hosts lacks the key of this host (ssh-keyscan, then compare)"),
     ("Permission denied", "the deploy key may not read this repository, or --ssh-key is another"),
-    ("couldn't find remote ref", "--ref names a branch of the repository"),
+    ("couldn't find remote ref", "--rev names a branch of the repository"),
     ("No space left on device", "make room, or --storage another place; nothing was changed in any store"),
     ("Repository not found", "the URL is wrong, or the token may not see it"),
     (
@@ -85,7 +85,7 @@ class Remote:
         import fcntl  # not on Windows, where everything else works
 
         if not _BRANCH.fullmatch(branch):
-            raise SourceError(f"not a branch name: {shown(branch)!r}", hint="--ref main")
+            raise SourceError(f"not a branch name: {shown(branch)!r}", hint="--rev main")
         # a folder for each branch: one that was fetched earlier would pass for what the remote has, or be in the way
         clone = hashlib.sha256(f"{self._address.url}\0{branch}".encode()).hexdigest()[:16]
         path = self._storage / f"{clone}.git"
