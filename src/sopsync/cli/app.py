@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 
 from sopsync.cli import apply, audit, blame, check, diff, init, plan, policy, reconcile, schema, status, versions
-from sopsync.cli.exits import Exit, of_error
+from sopsync.cli.exits import Exit, UsageError, of_error
 from sopsync.cli.output import err, error_lines, out
 from sopsync.errors import SopsyncError
 
@@ -66,6 +67,7 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show must not end a run
             stream.reconfigure(errors="backslashreplace")
     try:
+        _refuse_empty(argv)
         code = int(app(args=list(argv), prog_name="sopsync", standalone_mode=False) or 0)
     except SopsyncError as error:
         _report(error, as_json=_wants_json(argv))
@@ -84,6 +86,15 @@ def run(argv: Sequence[str]) -> int:
         return code
     err(["stopped"])
     return Exit.ERROR
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """UsageError for an empty argument: a variable that a job forgot to set must not turn into the default."""
+    for before, word in pairwise(["", *argv]):
+        if word == "" or re.fullmatch(r"--[a-z-]+=", word):
+            option = f"{before} " if re.fullmatch(r"--?[A-Za-z-]+", before) else ""
+            what = f"an empty argument: {word or option + repr('')}"
+            raise UsageError(what, hint="give it a value, or leave it out")
 
 
 def _wants_json(argv: Sequence[str]) -> bool:

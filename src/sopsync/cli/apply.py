@@ -26,10 +26,8 @@ def apply(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Set the thresholds aside; nothing else.")] = False,
-    require_signed: Annotated[
-        bool, typer.Option("--require-signed", help="Only a commit signed by a known key.")
-    ] = False,
-    allowed_signers: Annotated[Path | None, typer.Option(help="Who is known, as ssh-keygen(1) has it.")] = None,
+    require_signed: o.Signed = False,
+    allowed_signers: o.Signers = None,
     audit: Annotated[
         str,
         typer.Option(
@@ -55,6 +53,7 @@ def apply(
     from sopsync.render.json import outcomes_json
     from sopsync.render.text import applied_summary, outcome_lines
 
+    o.check_signing(require_signed=require_signed, allowed_signers=allowed_signers)
     with (
         o.open_session(repo=repo, rev=rev, config=config, store=store, path=path) as session,
         recording(audit, commit=session.commit, json=json, quiet=quiet) as run,

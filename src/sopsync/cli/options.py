@@ -28,10 +28,20 @@ Reports = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show unchanged entries and calls made too.")]
+Signed = Annotated[bool, typer.Option("--require-signed", help="Only a commit signed by a known key.")]
+Signers = Annotated[Path | None, typer.Option(help="Who is known, as ssh-keygen(1) has it.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Read and compare every live value, not only stamps.")]
 
 HERE = Path()
 CONFIG = "sopsync.yaml"
+
+
+def check_signing(*, require_signed: bool, allowed_signers: Path | None) -> None:
+    """UsageError for a list that nobody looks at: a skipped check is never a pass."""
+    if allowed_signers is not None and not require_signed:
+        from sopsync.cli.exits import UsageError
+
+        raise UsageError("--allowed-signers alone checks nothing", hint="add --require-signed, or leave it out")
 
 
 def open_session(

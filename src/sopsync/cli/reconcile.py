@@ -31,8 +31,6 @@ TokenCommand = Annotated[str, typer.Option(help="Program that prints an HTTPS to
 TokenUser = Annotated[str, typer.Option(help="User that goes with the token.")]
 SshKey = Annotated[Path | None, typer.Option(help="Deploy key, for ssh.")]
 KnownHosts = Annotated[Path | None, typer.Option(help="Host keys to accept, as in sshd(8); no others are.")]
-Signed = Annotated[bool, typer.Option("--require-signed", help="Only a commit signed by a known key.")]
-Signers = Annotated[Path | None, typer.Option(help="Who is known, as ssh-keygen(1) has it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing; exit 2 if anything is to do or to look at.")]
 Sealed = Annotated[bool, typer.Option("--sealed", help="With --dry-run: use no keys, read no values.")]
 Every = Annotated[str, typer.Option(help="Stay up, and run about so often: 5m.")]
@@ -64,8 +62,8 @@ def reconcile(
     token_user: TokenUser = "x-access-token",  # noqa: S107 - a name
     ssh_key: SshKey = None,
     known_hosts: KnownHosts = None,
-    require_signed: Signed = False,
-    allowed_signers: Signers = None,
+    require_signed: o.Signed = False,
+    allowed_signers: o.Signers = None,
     dry_run: DryRun = False,
     sealed: Sealed = False,
     every: Every = "",
@@ -90,12 +88,14 @@ def reconcile(
     from sopsync.reconcile.run import Job
 
     s.check(sealed=sealed, dry_run=dry_run, listen=listen, every=every, gateway=pushgateway)
+    o.check_signing(require_signed=require_signed, allowed_signers=allowed_signers)
     part = s.the_shard(shard)
     access = s.token_and_key(token_file, token_command, token_user, ssh_key, known_hosts)
+    s.check_fetched(repo, storage, token_file, token_command, ssh_key)
     hook = s.read_webhook(webhook, webhook_url_file, webhook_key_file, repo, rev or "")
     with ExitStack() as until:
         where, at, fleeting = s.source(repo, rev, storage, access, until)
-        limits = s.seconds("--every", every or interval), s.seconds("--verify-within", verify_within)
+        limits = s.distance(every, interval), s.seconds("--verify-within", verify_within)
         job = Job(where, at, dict(os.environ), s.CODES, posixpath.normpath(config), part, dry_run, sealed)
         job = replace(job, require_signed=require_signed, allowed_signers=allowed_signers, fleeting=fleeting)
         job = replace(job, interval=limits[0], period=limits[1], record=partial(kept, audit))

@@ -69,6 +69,20 @@ def check(*, sealed: bool, dry_run: bool, listen: str, every: str, gateway: str)
         raise UsageError("--listen serves a process that stays up", hint="add --every 5m, or use --metrics-file")
 
 
+def check_fetched(repo: str, storage: object, token_file: object, token_command: object, ssh_key: object) -> None:
+    """UsageError for an option that says how to fetch, where nothing is fetched."""
+    named = {"--storage": storage, "--token-file": token_file, "--token-command": token_command, "--ssh-key": ssh_key}
+    given = next((name for name, value in named.items() if value), None)
+    if given and address(repo) is None:
+        what = f"{given} is for a repository that is fetched, and {repo} is a path"
+        raise UsageError(what, hint="give --repo a URL, or leave it out")
+
+
+def distance(every: str, interval: str) -> float:
+    """Seconds between two runs: how often this process makes one, or whoever starts it."""
+    return seconds("--every", every) if every else seconds("--interval", interval)
+
+
 def seconds(option: str, text: str) -> float:
     """`90s`, `5m`, `1h`, `1d`; `0` where that means never."""
     if text == "0" and option == "--verify-within":
