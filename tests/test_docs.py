@@ -89,6 +89,15 @@ def options(command: str) -> frozenset[str]:
     return frozenset(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", text))
 
 
+def test_help_is_whole_and_speaks_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the width of a terminal no summary is cut; no command shows a type that only a programmer reads."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ("", *COMMANDS):
+        code, text = capture([*command.split(), "-h"])
+        assert code == 0, text
+        assert not re.search(r"[^\]]\.\.\.$|list\[|\(\)", text, re.MULTILINE), text
+
+
 def misnamed(text: str) -> Iterator[str]:
     """What a piece of code names that is not there: `sopsync CMD --option`, `CMD --option`, or a bare `--option`."""
     words = re.split(r"[\s=]+", text.strip())

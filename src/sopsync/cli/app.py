@@ -32,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
     init.init,
@@ -120,7 +121,8 @@ def _unforeseen(error: Exception) -> int:
     if worded is not None:
         shown = getattr(error, "ctx", None)
         usage = [shown.get_usage()] if shown is not None else []
-        err([*usage, f"error: {worded()}", "  hint: sopsync --help"])
+        command = shown.command_path if shown is not None else "sopsync"
+        err([*usage, f"error: {worded().replace('Value error, ', '')}", f"  hint: {command} --help"])
         return Exit.USAGE
     if type(error).__name__ == "Abort":
         err(["stopped; nothing was written"])

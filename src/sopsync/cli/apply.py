@@ -44,7 +44,10 @@ def apply(
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Make the stores agree with git."""
+    """Make the stores agree with git.
+
+    Narrowed by --store or --path, it deletes nothing.
+    """
     from sopsync.cli.exits import of_apply
     from sopsync.cli.output import colour, err
     from sopsync.cli.recording import recording

@@ -10,7 +10,7 @@ import typer
 
 from sopsync.cli import options as o
 
-audit = typer.Typer(name="audit", help="Look through the audit lines that apply leaves.", no_args_is_help=True)
+audit = typer.Typer(name="audit", help="Look through the lines that apply --audit leaves.", no_args_is_help=True)
 
 
 @audit.callback()
@@ -20,14 +20,15 @@ def _root() -> None:
 
 @audit.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="What apply --audit wrote.", show_default="")],
+    file: Annotated[Path, typer.Argument(help="What apply --audit wrote.", show_default=False)],
     *,
     head: Annotated[str, typer.Option("--head", help="The digest of a line, kept elsewhere, that must be there.")] = "",
     json: o.Json = False,
 ) -> int:
-    """Check the chain: a line other than the last that was changed, removed or put in is named, and a torn one.
+    """Check whether an audit file is whole.
 
-    Whether its end was cut off or its last line changed, only --head tells.
+    Names a line that was changed, removed or put in, and a torn one. Whether the end was cut off or the last line
+    changed, only --head tells.
     """
     from sopsync.audit import look_through
     from sopsync.cli.exits import Exit, UsageError

@@ -11,7 +11,9 @@ from sopsync.cli import options as o
 
 
 def blame(
-    entry: Annotated[str, typer.Argument(help="STORE:NAME, or STORE:NAME@VERSION of a past version.", show_default="")],
+    entry: Annotated[
+        str, typer.Argument(help="STORE:NAME, or STORE:NAME@VERSION of a past version.", show_default=False)
+    ],
     *,
     history: Annotated[bool, typer.Option("--history", help="Every version beside its commit.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read and compare the live value. Needs keys.")] = False,

@@ -23,7 +23,10 @@ def check(
     report: o.Reports = None,
     quiet: o.Quiet = False,
 ) -> int:
-    """Check config and manifests of a commit: no keys, no store, all problems at once."""
+    """Check config and manifests of a commit.
+
+    Tells all problems at once. Needs no keys, contacts no store.
+    """
     import posixpath
     from datetime import UTC, datetime
     from functools import partial

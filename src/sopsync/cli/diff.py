@@ -27,7 +27,10 @@ def diff(
     report: o.Reports = None,
     quiet: o.Quiet = False,
 ) -> int:
-    """Show which entries of which stores a change touches, key by key, and by whom."""
+    """Show which entries a change touches, key by key.
+
+    Says by whom, too. Needs no keys, contacts no store.
+    """
     import posixpath
     from dataclasses import replace
 

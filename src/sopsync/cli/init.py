@@ -22,7 +22,8 @@ def init(
     repo: o.Repo = o.HERE,
     owner: Annotated[str, typer.Option(help="Who manages the entries. Default: the repository's name.")] = "",
     recipient: Annotated[
-        list[str] | None, typer.Option(help="age recipient of the local store (repeatable). Default: the files'.")
+        list[str] | None,
+        typer.Option(metavar="<age1…>", help="age recipient of the local store (repeatable). Default: the files'."),
     ] = None,
 ) -> int:
     """Write a first sopsync.yaml for the SOPS files at HEAD.

@@ -18,13 +18,16 @@ Repo = Annotated[Path, typer.Option("--repo", "-C", help="The repository, or any
 Config = Annotated[str, typer.Option("--config", help="Path of the config file in the commit.")]
 ConfigFrom = Annotated[str, typer.Option("--config-from", help="Take the config from this revision instead.")]
 Rev = Annotated[str, typer.Option("--rev", help="The commit to work from.")]
-Stores = Annotated[list[str] | None, typer.Option("--store", help="Only this store (repeatable). Deletes nothing.")]
-Paths = Annotated[list[str] | None, typer.Option("--path", help="Only files matching this glob (repeatable).")]
+Stores = Annotated[list[str] | None, typer.Option("--store", metavar="<name>", help="Only this store (repeatable).")]
+Paths = Annotated[
+    list[str] | None, typer.Option("--path", metavar="<glob>", help="Only files matching this glob (repeatable).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
 JsonFormat = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Reports = Annotated[
-    list[str] | None, typer.Option("--report", help="Write it to a file as well: FORMAT=FILE (repeatable).")
+    list[str] | None,
+    typer.Option("--report", metavar="<format=file>", help="Write it to a file as well (repeatable)."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show unchanged entries and calls made too.")]

@@ -27,16 +27,24 @@ class Format(StrEnum):
 def policy(
     *,
     role: Annotated[
-        list[Role] | None, typer.Option("--role", help="Only this role (repeatable). Each holds those before it.")
+        list[Role] | None,
+        typer.Option(
+            "--role",
+            metavar="<sealed|plan|apply|prune>",
+            help="Only this role (repeatable). Each holds those before it.",
+        ),
     ] = None,
-    store: Annotated[list[str] | None, typer.Option("--store", help="Only this store (repeatable).")] = None,
+    store: o.Stores = None,
     form: Annotated[Format, typer.Option("--format", help="hcl is for Vault alone.")] = Format.JSON,
     repo: o.Repo = o.HERE,
     rev: o.Rev = "HEAD",
     config: o.Config = o.CONFIG,
     config_from: o.ConfigFrom = "",
 ) -> int:
-    """Print the least policies for planning, applying and pruning. No keys, no store."""
+    """Print the least policies for planning and applying.
+
+    One for each role: sealed plans, plans, apply, and apply that deletes. Needs no keys, contacts no store.
+    """
     from sopsync.cli.exits import UsageError
     from sopsync.cli.output import out
     from sopsync.policies import policies

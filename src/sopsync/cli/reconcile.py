@@ -80,7 +80,7 @@ def reconcile(
     webhook_key_file: HookKey = None,
     audit: Audit = "",
 ) -> int:
-    """Fetch, make the stores agree with git, verify some values, and report in one line."""
+    """Fetch, apply, and verify some values: for scheduled runs. Never asks, and says one line a run."""
     from sopsync.cli import schedule as s
     from sopsync.cli.recording import kept
     from sopsync.reconcile.loop import Telling

@@ -16,8 +16,11 @@ class Which(StrEnum):
     REPORT = "report"
 
 
-def schema(which: Annotated[Which, typer.Argument(help="Of which.")] = Which.CONFIG) -> int:
-    """Print the JSON Schema of sopsync.yaml, of manifests, or of what --json prints."""
+def schema(which: Annotated[Which, typer.Argument(help="Of what.")] = Which.CONFIG) -> int:
+    """Print the JSON Schema of config, manifests or reports.
+
+    A report is what plan, check and diff print with --json.
+    """
     import json
 
     from sopsync.cli.output import out

@@ -25,7 +25,7 @@ def status(
     store: o.Stores = None,
     json: o.Json = False,
 ) -> int:
-    """Show each store: what is in sync, what is not, how old values are. Needs no keys."""
+    """Show how each store stands, and how old values are. Needs no keys."""
     from datetime import UTC, datetime
 
     from sopsync import status as standing

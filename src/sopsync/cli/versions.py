@@ -14,7 +14,7 @@ def versions(
     path: o.Paths = None,
     json: o.Json = False,
 ) -> int:
-    """Map each entry to its live version and the commit that comes from. Needs no keys."""
+    """Map each entry to its live version and commit. Needs no keys."""
     from sopsync.cli.exits import of_plan
     from sopsync.cli.output import out
     from sopsync.cli.progress import working
