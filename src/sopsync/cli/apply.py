@@ -49,12 +49,9 @@ def apply(
     Narrowed by --store or --path, it deletes nothing.
     """
     from sopsync.cli.exits import of_apply
-    from sopsync.cli.output import colour, err
+    from sopsync.cli.output import err
     from sopsync.cli.recording import recording
     from sopsync.errors import Refused
-    from sopsync.planreport import of_plan, summary
-    from sopsync.render.json import outcomes_json
-    from sopsync.render.text import applied_summary, outcome_lines
 
     o.check_signing(require_signed=require_signed, allowed_signers=allowed_signers)
     with (
@@ -73,14 +70,9 @@ def apply(
             run.outcome(outcome)
         outcomes = (*stale, *_carry_out(session, plan, run))
         if json:
-            report = of_plan(plan, (), config=config, exit_code=of_apply(plan, outcomes))
-            run.say([outcomes_json(report, outcomes)])
-        elif file is not None and not outcomes:  # of what was not approved, nothing is said to be in step
-            run.say(["Nothing to apply: the saved plan has no changes. hint: sopsync plan shows how things stand"])
-        elif quiet:
-            run.say([applied_summary(outcomes) if outcomes else summary(plan)])
-        elif outcomes:
-            run.say(outcome_lines(outcomes, colour=colour()))
+            _tell_json(plan, outcomes, run, config=config)
+        else:
+            _tell(plan, outcomes, run, saved=file is not None, quiet=quiet)
         if verbose:
             err(session.costs())
         return run.done(of_apply(plan, outcomes))
@@ -111,6 +103,28 @@ def _show(plan: Plan, run: Recording, *, json: bool, quiet: bool, verbose: bool)
     if not json and not quiet:
         report = of_plan(plan, (), config="", verbose=verbose)
         run.say(plan_lines(report, colour=colour(), verbose=verbose))
+
+
+def _tell_json(plan: Plan, outcomes: Sequence[Outcome], run: Recording, *, config: str) -> None:
+    from sopsync.cli.exits import of_apply
+    from sopsync.planreport import of_plan
+    from sopsync.render.json import outcomes_json
+
+    report = of_plan(plan, (), config=config, exit_code=of_apply(plan, outcomes))
+    run.say([outcomes_json(report, outcomes)])
+
+
+def _tell(plan: Plan, outcomes: Sequence[Outcome], run: Recording, *, saved: bool, quiet: bool) -> None:
+    from sopsync.cli.output import colour
+    from sopsync.planreport import summary
+    from sopsync.render.text import applied_summary, outcome_lines
+
+    if saved and not outcomes:  # of what was not approved, nothing is said to be in step
+        run.say(["Nothing to apply: the saved plan has no changes. hint: sopsync plan shows how things stand"])
+    elif quiet:
+        run.say([applied_summary(outcomes) if outcomes else summary(plan)])
+    elif outcomes:
+        run.say(outcome_lines(outcomes, colour=colour()))
 
 
 def _confirm(plan: Plan, run: Recording, *, yes: bool) -> None:
