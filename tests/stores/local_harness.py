@@ -60,7 +60,7 @@ class WiredConnection(sqlite3.Connection):
             if self.fault is Fault.REFUSED:
                 raise sqlite_error(sqlite3.SQLITE_READONLY, "attempt to write a readonly database")
             if self.fault is Fault.BEFORE:
-                raise sqlite_error(sqlite3.SQLITE_BUSY, "database is locked")
+                raise sqlite_error(sqlite3.SQLITE_IOERR, "disk I/O error")
         cursor = super().execute(sql, *parameters)
         if sql == "COMMIT" and self.fault is Fault.AFTER:
             raise sqlite_error(sqlite3.SQLITE_IOERR, "disk I/O error")

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from sopsync.stores.local import LocalStore
 from sopsync.stores.local_settings import LocalSettings
 from sopsync.stores.testing import Contract, Harness, Wire
 from sopsync.stores.testing.place import assert_no_leak, delete, fence, one, several, stamp
-from tests.stores.local_harness import RECIPIENT, SEALER, LocalHarness, WiredConnection
+from tests.stores.local_harness import RECIPIENT, SEALER, LocalHarness, WiredConnection, sqlite_error
 
 
 class TestLocal(Contract):
@@ -258,6 +259,29 @@ def test_a_busy_file_is_to_be_tried_again(path: Path, store: LocalStore, monkeyp
             _write(store, "other")
         db.execute("COMMIT")
     assert [entry.name for entry in store.survey({}).entries] == ["entry"]
+
+
+@pytest.mark.parametrize("statement", ["BEGIN", "PRAGMA application_id"])
+def test_a_file_that_is_in_use_again_and_again_is_asked_for_until_it_is_free(
+    statement: str, path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As beside an apply of a thousand entries on a slow disk, which lets go of the file only for moments."""
+    refusals = 0
+
+    class Contended(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            nonlocal refusals
+            if sql.startswith(statement) and refusals:
+                refusals -= 1
+                raise sqlite_error(sqlite3.SQLITE_BUSY, "database is locked")
+            return super().execute(sql, *parameters)
+
+    monkeypatch.setattr(LocalStore, "_connect", lambda _: local_file.connect(path, Contended))
+    for act in (lambda: _write(store, "entry"), lambda: store.survey({})):
+        refusals = 500
+        act()
+        assert refusals == 0
+    assert store.calls == 2, "waiting is not asking for more"
 
 
 _WRITER = """

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sopsync.errors import Conflict, Denied, Rejected, SopsyncError, StoreError
 from sopsync.model import Fence, Observed, PastVersion, Payload, Sealer, Stamp, State, Survey, Version
 from sopsync.stores.base import one_by_one
-from sopsync.stores.local_file import blank, check, connect, create, exists, said
+from sopsync.stores.local_file import begin, blank, connect, create, exists, said
 from sopsync.stores.local_payload import pack, size, unpack
 from sopsync.stores.local_settings import LOCAL
 
@@ -145,8 +145,7 @@ class LocalStore:
         with self._counting:
             self.calls += 1
         with said(self.name, name), closing(self._connect()) as db:
-            db.execute(f"BEGIN {kind}")
-            check(db, self.name)
+            begin(db, kind, self.name)
             yield db
             db.execute("COMMIT")
 

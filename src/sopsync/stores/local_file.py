@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,8 +17,10 @@ _APPLICATION = 0x736F7073
 """`PRAGMA application_id` of our files: "sops" in ASCII."""
 _SCHEMA = 1
 """`PRAGMA user_version`: which layout the file has."""
-_BUSY = 10.0
-"""Seconds to wait for another process to finish its transaction."""
+_BUSY = 30.0
+"""Seconds to wait for other processes to finish their transactions."""
+_ASK = 0.05
+"""Seconds after which a file in use is asked for anew: SQLite itself asks ever more seldom."""
 
 # A version is written once and stays: a number that somebody saw never comes to stand for another value.
 _LAYOUT = f"""
@@ -68,7 +71,28 @@ def connect(path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) 
     """A connection to a file that must exist. Transactions are begun and committed by hand."""
     # rw, not rwc: SQLite would make an empty file where there is none, and that would read as an empty store
     address = f"file:{quote(os.fsencode(path.absolute()))}?mode=rw"
-    return sqlite3.connect(address, uri=True, timeout=_BUSY, isolation_level=None, factory=factory)
+    return sqlite3.connect(address, uri=True, timeout=_ASK, isolation_level=None, factory=factory)
+
+
+def begin(db: sqlite3.Connection, kind: str, store: str) -> None:
+    """Begin a transaction, its lock held, on a file that is a store of ours.
+
+    Whoever writes one entry after another lets go of the file for moments only. Asked as seldom as SQLite does, it
+    seems to be in use until the last of them is written, which on a slow disk is longer than anybody waits.
+    """
+    until = time.monotonic() + _BUSY
+    while True:
+        try:
+            db.execute(f"BEGIN {kind}")
+            check(db, store)
+        except sqlite3.OperationalError as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if not _busy(error) or time.monotonic() > until:
+                raise
+        else:
+            db.execute(f"PRAGMA busy_timeout = {int(_BUSY * 1000)}")  # to finish, it waits for readers
+            return
 
 
 @contextmanager
@@ -80,7 +104,7 @@ def blank() -> Iterator[sqlite3.Connection]:
 
 
 def check(db: sqlite3.Connection, store: str) -> None:
-    """Rejected unless the file is a store of ours, in the layout we know. To be asked inside a transaction."""
+    """Rejected unless the file is a store of ours, in the layout we know. Asked inside a transaction: it may change."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (schema,) = db.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION:
@@ -106,8 +130,8 @@ def said(store: str, name: str = "") -> Iterator[None]:
 
 def _named(error: sqlite3.Error, store: str, name: str) -> StoreError:
     """By SQLite's result code (sqlite.org/rescode.html); the low byte is the primary one."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    code = _code(error)
+    if _busy(error):
         return Unavailable("another process is using the file", store=store, name=name, hint="retry")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CANTOPEN):
         what = "no permission to use the file"
@@ -118,3 +142,11 @@ def _named(error: sqlite3.Error, store: str, name: str) -> StoreError:
     symbol = getattr(error, "sqlite_errorname", type(error).__name__)
     hint = "retry; if it stays, look at the disk"
     return Unavailable(f"SQLite could not finish ({symbol})", store=store, name=name, hint=hint)
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def _busy(error: sqlite3.Error) -> bool:
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
