@@ -31,6 +31,11 @@ def pull_request(commit: CommitInfo) -> str:
     return f"!{named[-1]}" if named else ""
 
 
+def beside(text: str, pull: str) -> str:
+    """The text, and the pull request behind it where the text does not name it: #4 is not named by #41."""
+    return text if not pull or re.search(rf"{re.escape(pull)}(?![0-9])", text) else f"{text} {pull}"
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A commit as git tells of it. `info` is None where this clone does not have it."""

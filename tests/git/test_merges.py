@@ -8,7 +8,7 @@ import pytest
 
 from sopsync.git import Repository
 from sopsync.git.commit import Header
-from sopsync.lineage import pull_request
+from sopsync.lineage import beside, pull_request
 from tests.support.repo import Repo
 
 
@@ -104,3 +104,9 @@ def test_a_commit_that_is_not_behind(repo: Repo) -> None:
 )
 def test_pull_requests(message: str, named: str) -> None:
     assert pull_request(Header.of(f"tree x\n\n{message}\n".encode()).info("c0ffee")) == named
+
+
+def test_a_pull_request_is_told_beside_a_text_that_does_not_name_it() -> None:
+    assert beside("Rotate (#4)", "#4") == "Rotate (#4)"
+    assert beside("Mend what #41 broke", "#4") == "Mend what #41 broke #4"
+    assert beside("Rotate", "") == "Rotate"

@@ -85,6 +85,12 @@ def test_what_is_no_plain_file_is_neither_read_nor_replaced(tmp_path: Path) -> N
     assert pipe.is_fifo()
 
 
+def test_a_place_that_cannot_even_be_looked_at_is_a_problem_and_no_crash(tmp_path: Path) -> None:
+    problem = save(tmp_path / ("x" * 300), "")
+    assert problem is not None
+    assert problem.what.startswith("cannot be written: File name too long")
+
+
 def get(port: int, path: str) -> tuple[int, str, str]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:

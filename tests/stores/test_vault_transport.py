@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from sopsync.stores import vault_http, vault_transport
+from sopsync.stores.place import UNTRUSTED
 from sopsync.stores.vault import open_vault
 from sopsync.stores.vault_settings import VaultSettings
 from sopsync.stores.vault_transport import Transport
@@ -134,7 +135,7 @@ def test_a_server_without_tls_is_no_connection_and_says_nothing_of_certificates(
 def test_authorities_that_cannot_be_read_vouch_for_nobody(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     for authorities in ("ca.pem", "none.pem"):
-        with pytest.raises(requests.exceptions.SSLError, match=vault_transport.UNTRUSTED):
+        with pytest.raises(requests.exceptions.SSLError, match=UNTRUSTED):
             call(Transport("https://localhost:9", keep=1), "https://localhost:9", verify=str(tmp_path / authorities))
 
 

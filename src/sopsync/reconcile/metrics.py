@@ -153,10 +153,10 @@ def save(path: Path, text: str) -> Problem | None:
 
     Only a plain file gives way to another: /dev/null is there for others too.
     """
-    if path.exists() and not path.is_file():
-        return Problem(str(path), "cannot be written: not a plain file", "--metrics-file another place")
     beside = path.with_name(f".{path.name}.tmp")
     try:
+        if path.exists() and not path.is_file():
+            return Problem(str(path), "cannot be written: not a plain file", "--metrics-file another place")
         beside.write_text(text, "utf-8")
         beside.replace(path)
     except OSError as error:

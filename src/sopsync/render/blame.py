@@ -7,7 +7,7 @@ from typing import Any
 
 from sopsync.errors import printable
 from sopsync.git import CommitInfo
-from sopsync.lineage import Blame, Now, Step, Told, Value, pull_request
+from sopsync.lineage import Blame, Now, Step, Told, Value, beside, pull_request
 from sopsync.model import Ref, State
 from sopsync.render.json import FORMAT, dump
 
@@ -45,9 +45,8 @@ def history_lines(steps: Sequence[Step]) -> Iterator[str]:
     for step, version in zip(steps, versions, strict=True):
         state = "live" if step.live else "" if step.past.alive else "deleted"
         told = _commit(step.told) if step.told else "no stamp speaks for it"
-        pull = step.told.pull if step.told else ""
-        merged = f" {pull}" if pull not in told else ""
-        yield printable(f"{version:<{wide}}  {step.past.at:<{dates}}  {state:<7}  {told}{merged}").rstrip()
+        told = beside(told, step.told.pull if step.told else "")
+        yield printable(f"{version:<{wide}}  {step.past.at:<{dates}}  {state:<7}  {told}").rstrip()
 
 
 def blame_json(found: Blame) -> str:
@@ -172,5 +171,4 @@ def _of(at: str) -> str:
 
 def _why(info: CommitInfo) -> str:
     """The subject; the pull request too, where only the rest of the message names it."""
-    pull = pull_request(info)
-    return f'"{info.subject}"' + (f" {pull}" if pull and pull not in info.subject else "")
+    return beside(f'"{info.subject}"', pull_request(info))

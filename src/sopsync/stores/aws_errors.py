@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from sopsync.errors import Denied, StoreError, Unavailable
-from sopsync.stores.place import Place
+from sopsync.stores.place import UNTRUSTED, Place
 
 THROTTLED = frozenset({
     "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "TooManyUpdates",
@@ -111,7 +111,7 @@ def silence(error: Exception, place: Place) -> StoreError:
         return whole.denied("there is no such AWS profile", "look at profile, and AWS_PROFILE")
     if kinds & {"NoRegionError", "InvalidRegionError"}:
         return whole.rejected("no AWS region", "set region, or AWS_REGION")
-    if "SSLError" in kinds and "CERTIFICATE_VERIFY_FAILED" in str(error):  # others are a connection that broke off
+    if "SSLError" in kinds and UNTRUSTED in str(error):  # others are a connection that broke off
         return whole.rejected("the server's certificate is not trusted", "look at endpoint_url, and AWS_CA_BUNDLE")
     if kinds & {"ParamValidationError", "UnknownEndpointError", "EndpointProviderError"}:
         what = f"the request cannot be made ({type(error).__name__})"

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from sopsync.errors import Conflict, Denied, Rejected, Unavailable
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""How OpenSSL, and so whoever quotes it, calls a certificate that is not trusted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -19,11 +19,11 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 
 from sopsync.errors import Rejected
-from sopsync.stores.place import Place
+from sopsync.stores.place import UNTRUSTED, Place
 from sopsync.stores.vault_auth import variable
 from sopsync.stores.vault_errors import FOREIGN, Answer
 from sopsync.stores.vault_settings import VaultSettings
-from sopsync.stores.vault_transport import UNTRUSTED, Transport
+from sopsync.stores.vault_transport import Transport
 
 THREADS = 16
 """Connections kept: as many as a survey has in flight at once."""

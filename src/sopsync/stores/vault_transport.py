@@ -21,8 +21,8 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util import wait_for_read
 
-UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
-"""How OpenSSL, and so whoever quotes it, calls what is not trusted."""
+from sopsync.stores.place import UNTRUSTED
+
 _REST = 50.0
 """Seconds without a request after which a connection is not used again: load balancers and firewalls forget it after
 60 and more, some without a word, and what is sent on it then gets no answer."""
